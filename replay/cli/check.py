@@ -1,0 +1,93 @@
+"""`check`, `preview` and `rules`: what can be known of files without sending them."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from replay import hackle
+from replay.cli.options import Json, Reading, Sources, Talking, Understanding, grouped
+from replay.settings import check_url
+
+if TYPE_CHECKING:
+    from replay.pipeline import Job
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this room."""
+    exits = "Exit: 0 no errors, 3 some rows invalid, 1 and 2 it could not be done."
+    app.command("check", epilog=exits)(grouped(check))
+    app.command("preview")(grouped(preview))
+    app.command("rules")(rules)
+
+
+def check(
+    sources: Sources,
+    understanding: Understanding,
+    reading: Reading,
+    talking: Talking,
+    problems: Annotated[
+        Path | None, typer.Option("--problems", help="Write every problem of every row into this CSV file.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let --problems overwrite its file.")] = False,
+) -> int:
+    """Read every row, map it, judge it by every rule; send nothing."""
+    from replay import console
+    from replay.pipeline import check_job
+
+    with tempfile.TemporaryDirectory() as folder:
+        job = _job(sources, understanding, reading, Path(folder))
+        with console.reading(quiet=talking.silent) as watch:
+            result = check_job(job, problems, force=force, watch=watch)
+    if talking.as_json:
+        console.print_json(result.as_dict())
+    elif not talking.quiet:
+        console.show_check(result, problems)
+    return result.exit_code
+
+
+def preview(
+    sources: Sources,
+    understanding: Understanding,
+    reading: Reading,
+    rows: Annotated[int, typer.Option("-n", "--rows", min=1, help="How many requests.")] = 3,
+    as_curl: Annotated[
+        bool, typer.Option("--curl", help=f"As curl commands that take the key from ${hackle.KEY_VARIABLE}.")
+    ] = False,
+    url: Annotated[str, typer.Option("--url", help="The address that --curl sends to.")] = hackle.URL,
+) -> int:
+    """Show the exact requests of the first rows; send nothing."""
+    from replay import console, pipeline
+
+    check_url(url)
+    with tempfile.TemporaryDirectory() as folder:
+        result = pipeline.preview(_job(sources, understanding, reading, Path(folder)), rows)
+    for body in result.bodies:
+        console.print_data(pipeline.curl(body, url) if as_curl else body.decode())
+    if result.passed_over:
+        console.say(f"{result.passed_over} invalid rows were passed over; `replay check` says why.")
+    if not result.bodies:
+        console.say("There is no row that could be sent.")
+    return 0
+
+
+def rules(as_json: Json = False) -> int:
+    """Show the rules: id, severity, limit, and where each comes from."""
+    from replay import console
+    from replay.rules import RULES
+
+    if as_json:
+        console.print_json({"rules": [console.rule_dict(rule) for rule in RULES.values()]})
+    else:
+        console.show_rules(RULES.values())
+    return 0
+
+
+def _job(sources: list[str], understanding: Understanding, reading: Reading, folder: Path) -> Job:
+    from replay.pipeline import find_stored, make_job
+
+    mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
+    return make_job(find_stored(sources, read, folder), mapping, read, rules)

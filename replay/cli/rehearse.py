@@ -1,0 +1,67 @@
+"""`sandbox`: a local server that answers as the documented API does."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from replay.settings import parse_rate
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command of this room."""
+    app.command("sandbox")(sandbox)
+
+
+def sandbox(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Where to listen; 0 for any free port.")
+    ] = 8790,
+    key: Annotated[str, typer.Option("--key", help="The key that requests must carry.")] = "sandbox",
+    latency: Annotated[float, typer.Option("--latency", help="Seconds before each answer.")] = 0.0,
+    fail: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fail", metavar="STATUS=SHARE", help="Answer so instead, as in 503=5%.", show_default=False
+        ),
+    ] = None,
+    rate_limit: Annotated[
+        str | None,
+        typer.Option("--rate-limit", help="Answer 429 beyond this, as in 100/s.", show_default=False),
+    ] = None,
+    accepted: Annotated[
+        Path | None,
+        typer.Option("--accepted", help="Add accepted events to this JSONL file.", show_default=False),
+    ] = None,
+) -> int:
+    """Listen on loopback and answer as the documented API does, until Ctrl-C."""
+    from replay.sandbox import Fail, SandboxSettings
+
+    settings = SandboxSettings(
+        port=port,
+        key=key,
+        latency=latency,
+        fail=tuple(Fail.parse(text) for text in fail or []),
+        rate_limit=None if rate_limit is None else parse_rate(rate_limit),
+        accepted=accepted,
+    )
+    asyncio.run(_serve(settings))
+    return 0
+
+
+async def _serve(settings: object) -> None:
+    from replay import console
+    from replay.sandbox import Sandbox, SandboxSettings
+
+    assert isinstance(settings, SandboxSettings)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with Sandbox(settings) as server:
+        console.show_sandbox(server.url, settings.key)
+        await server.serve_until(stop)
+    console.show_answers(dict(server.counts))

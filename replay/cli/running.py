@@ -1,0 +1,138 @@
+"""What `send` and `resend` share: the key, the plan and its confirmation, the run, what is shown of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from replay import hackle
+from replay.errors import ReplayError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from pathlib import Path
+
+    from replay.cli.options import Sending, Talking
+    from replay.pipeline import Job, Plan
+    from replay.report import RunFolder, Summary
+    from replay.settings import RunSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What was typed, apart from the sources. `started` is the monotonic moment it began."""
+
+    name: str
+    sending: Sending
+    talking: Talking
+    started: float
+    from_stdin: bool = False
+
+
+def perform(command: Command, make: Callable[[RunFolder], Job]) -> int:
+    """Plan, confirm, run and show; returns the exit code. `make` finds what there is to read."""
+    from replay import console
+    from replay.pipeline import dry_run, make_plan, run_folder
+
+    talking = command.talking
+    _check_may_ask(command)
+    settings = command.sending.settings(
+        find_key(command.sending.api_key_file) if command.sending.needs_key else ""
+    )
+    with run_folder(settings) as folder:
+        with console.reading(quiet=talking.silent) as watch:
+            plan = make_plan(make(folder), settings.send.limit, watch)
+        if not talking.quiet:
+            console.show_plan(plan, settings, command.name)
+        if settings.dry_run:
+            summary, stop_reason = dry_run(plan, command.name, command.started), None
+        else:
+            _confirm(command, plan)
+            summary, stop_reason = _run(command, plan, folder, settings)
+    if talking.as_json:
+        console.print_json(summary.as_dict())
+    if not talking.silent or stop_reason is not None:
+        console.show_summary(summary, stop_reason, whole=not talking.silent)
+    return summary.exit_code
+
+
+def _check_may_ask(command: Command) -> None:
+    """Refuse to start a run whose plan nobody can confirm."""
+    if command.sending.yes or command.sending.dry_run:
+        return
+    if not _has_terminal() or command.from_stdin:
+        raise UsageError(
+            f"`replay {command.name}` shows its plan and asks before it sends, "
+            "and there is no terminal to ask on. "
+            "Look at the plan with --dry-run, then add --yes."
+        )
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def find_key(path: Path | None) -> str:
+    """The API key: of a file for its owner alone, of the environment, or typed at a prompt."""
+    if path is not None:
+        key = _key_of_file(path)
+    elif hackle.KEY_VARIABLE in os.environ:
+        key = os.environ[hackle.KEY_VARIABLE].strip()
+    elif _has_terminal():
+        key = typer.prompt("Hackle API key (a server SDK key)", hide_input=True, err=True).strip()
+    else:
+        raise UsageError(
+            f"No API key. Set {hackle.KEY_VARIABLE}, or name a file with --api-key-file; "
+            "to rehearse without one, add --sandbox."
+        )
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise UsageError("The API key is empty, or holds characters that no key has. Copy it again.")
+    return key
+
+
+def _key_of_file(path: Path) -> str:
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise UsageError(f"--api-key-file {path} cannot be read: {reason}.") from error
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise UsageError(
+            f"--api-key-file {path} can be read by others. Make it yours alone: chmod 600 {path}"
+        )
+    return text.strip()
+
+
+def _confirm(command: Command, plan: Plan) -> None:
+    if command.sending.yes or not plan.valid:
+        return
+    if not typer.confirm(f"Send {plan.valid:,} events?", err=True):
+        raise ReplayError("Nothing was sent.")
+
+
+def _run(
+    command: Command, plan: Plan, folder: RunFolder, settings: RunSettings
+) -> tuple[Summary, str | None]:
+    from replay import console
+    from replay.pipeline import Run
+
+    with console.sending(plan.valid, quiet=command.talking.silent) as observer:
+        run = Run(plan, settings, folder, command.name, observer)
+        summary: Summary = _run_loop(run.send(command.started))
+    return summary, run.stop_reason
+
+
+def _run_loop(story: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine on the fastest event loop there is."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(story)
+    return uvloop.run(story)

@@ -1,0 +1,46 @@
+"""`runs`: the runs of a runs folder, and one of them in full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from replay.cli.options import Json, Runs
+from replay.errors import UsageError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command of this room."""
+    app.command("runs")(runs)
+
+
+def runs(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="A run: its id, its folder, or last.", show_default=False),
+    ] = None,
+    folder: Runs = Path("replay-runs"),
+    as_json: Json = False,
+) -> int:
+    """Show the runs and their counts, or one run in full."""
+    from replay import console
+    from replay.report import all_runs, find_run, read_summary
+
+    if run is None:
+        summaries = [read_summary(known) or {"run": known.run} for known in all_runs(folder)]
+        if as_json:
+            console.print_json({"runs": summaries})
+        else:
+            console.show_runs(summaries, folder)
+        return 0
+    found = find_run(run, folder)
+    if found is None:
+        raise UsageError(f"There is no run {run} in {folder}. `replay runs` lists those there are.")
+    summary, record = read_summary(found) or {"run": found.run}, found.read_record()
+    if as_json:
+        console.print_json({**summary, "record": record})
+    else:
+        console.show_run(summary, record)
+    return 0

@@ -1,0 +1,66 @@
+"""`send` and `resend`: a run over sources, and a new run over the rows that failed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from replay.cli.options import Reading, Sending, Sources, Talking, Understanding, grouped
+from replay.cli.running import Command, perform
+
+if TYPE_CHECKING:
+    from replay.pipeline import Job
+    from replay.report import RunFolder
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this room."""
+    exits = (
+        "Exit: 0 everything delivered or skipped on purpose, 1 stopped by an error, 2 wrong usage, "
+        "3 some rows not delivered, 4 some rows ambiguous, 130 interrupted."
+    )
+    app.command("send", epilog=exits)(grouped(send))
+    app.command("resend", epilog=exits)(grouped(resend))
+
+
+def send(
+    sources: Sources, understanding: Understanding, sending: Sending, reading: Reading, talking: Talking
+) -> int:
+    """Send every valid row once, at the set rate, and write down what failed."""
+    command = Command("send", sending, talking, time.monotonic(), from_stdin="-" in sources)
+    mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
+
+    def job(folder: RunFolder) -> Job:
+        from replay.pipeline import find_stored, make_job
+
+        return make_job(find_stored(sources, read, folder.path), mapping, read, rules)
+
+    return perform(command, job)
+
+
+def resend(
+    run_or_file: Annotated[
+        str, typer.Argument(metavar="RUN|FILE", help="A run (its id, its folder, or last), or a failed file.")
+    ],
+    understanding: Understanding,
+    sending: Sending,
+    talking: Talking,
+    only: Annotated[
+        str | None, typer.Option("--only", help="Outcomes and statuses to take, such as ambiguous,400.")
+    ] = None,
+) -> int:
+    """Send the failed rows of a run, or of a failed file, edited or not.
+
+    Takes rejected, exhausted and invalid rows; ambiguous ones only with --only ambiguous.
+    """
+    command = Command("resend", sending, talking, time.monotonic())
+    mapping, rules = understanding.mapping(), understanding.rules()
+
+    def job(_: RunFolder) -> Job:
+        from replay.pipeline import resend_job
+
+        return resend_job(run_or_file, sending.runs, mapping, rules, only)
+
+    return perform(command, job)

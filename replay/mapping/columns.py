@@ -1,0 +1,96 @@
+"""Owns the making of columns: a pandas Series indexed by places in the chunk, absent values left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+_DTYPES: Final = {str: "str", int: "int64", float: "float64", bool: "bool"}
+
+
+def build(values: Sequence[Any], places: Any) -> pd.Series[Any]:
+    """The column of these values at these places, of the narrowest dtype that keeps every one as it is."""
+    kinds = set(map(type, values))
+    dtype = _DTYPES.get(kinds.pop(), "object") if len(kinds) == 1 else "object"
+    if dtype == "object":
+        return pd.Series(_objects(values), index=places)
+    if dtype == "str":
+        return pd.Series(pa.array(values, pa.large_string()), index=places, dtype="str")
+    try:
+        return pd.Series(values, index=places, dtype=dtype)
+    except OverflowError:  # an integer of more than 64 bits
+        return pd.Series(_objects(values), index=places)
+
+
+def _objects(values: Sequence[Any]) -> NDArray[np.object_]:
+    array = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):  # numpy would unpack lists
+        array[place] = value
+    return array
+
+
+def repeat(value: Any, size: int) -> pd.Series[Any]:
+    """The column that has one value at each of `size` places."""
+    return build([value] * size, range(size))
+
+
+def is_text(column: pd.Series[Any]) -> bool:
+    """Whether every value of a column is a text, in Arrow's memory."""
+    return isinstance(column.dtype, pd.StringDtype)
+
+
+def texts(column: pd.Series[Any]) -> pa.Array:
+    """The Arrow array of a text column."""
+    array = pa.array(column.array)
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return array if array.type == pa.large_string() else array.cast(pa.large_string())
+
+
+def from_texts(array: pa.Array, index: Any) -> pd.Series[Any]:
+    """The text column of an Arrow array."""
+    return pd.Series(array, index=index, dtype="str")
+
+
+def present(cells: pd.Series[Any], size: int) -> pd.Series[Any]:
+    """A table's column of cells as a column of values: empty cells are absent."""
+    column = pd.Series(cells.array, index=pd.RangeIndex(size))
+    if not is_text(column):
+        return drop_absent(column.tolist(), range(size))
+    lengths = pc.binary_length(texts(column))
+    if size == 0 or pc.min(lengths).as_py() > 0:
+        return column
+    filled: pd.Series[Any] = column.loc[lengths.to_numpy(zero_copy_only=False) > 0]
+    return filled
+
+
+def drop_absent(values: Iterable[Any], places: Iterable[int]) -> pd.Series[Any]:
+    """The column of those values that are there: no null and no empty text."""
+    kept = [(place, value) for place, value in zip(places, values, strict=True) if not is_absent(value)]
+    return build([value for _, value in kept], [place for place, _ in kept])
+
+
+def is_absent(value: Any) -> bool:
+    """Whether a mapping reads a value as not there."""
+    return value is None or (value == "" and type(value) is str)
+
+
+def fill(column: pd.Series[Any], default: Any, places: NDArray[np.bool_]) -> pd.Series[Any]:
+    """The column with a default at the places (a mask of the chunk) that are free for it."""
+    free = places.copy()
+    free[column.index.to_numpy()] = False
+    if not free.any():
+        return column
+    holes = np.flatnonzero(free)
+    places = np.concatenate([column.index.to_numpy(), holes])
+    order = np.argsort(places)
+    values = [*column.tolist(), *[default] * len(holes)]
+    return build([values[place] for place in order], places[order])

@@ -1,0 +1,70 @@
+"""Owns who a row's user is, as far as order and counting go: never what is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from replay.mapping import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from replay.records import Mapped, Target
+
+_FIRST: Final[tuple[Target, ...]] = (("user", "userId"), ("user", "deviceId"), ("user", "id"))
+
+
+def lanes(mapped: Mapped) -> list[tuple[str, ...]]:
+    """What each row shares with others of its user: userId, deviceId and user.id, else custom identifiers.
+
+    One tuple a row, empty where no identifier can be used.
+    """
+    known = _shared(mapped.size, [_lane(mapped, target) for target in _FIRST if target in mapped.columns])
+    if all(known):
+        return known
+    custom = _shared(mapped.size, [_lane(mapped, target) for target in _custom(mapped)])
+    return [first or other for first, other in zip(known, custom, strict=True)]
+
+
+def _custom(mapped: Mapped) -> Iterator[Target]:
+    return (target for target in mapped.columns if len(target) == 3 and target[1] == "identifiers")
+
+
+def _shared(size: int, columns: list[list[str | None]]) -> list[tuple[str, ...]]:
+    if not columns:
+        return [()] * size
+    return [tuple(lane for lane in row if lane is not None) for row in zip(*columns, strict=True)]
+
+
+def _lane(mapped: Mapped, target: Target) -> list[str | None]:
+    """The lane that each row has of an identifier, None where it is absent or blank."""
+    column, prefix = mapped.columns[target], f"{paths.show(target[1:])}="
+    row: list[str | None] = [None] * mapped.size
+    for place, value in zip(column.index.tolist(), column.tolist(), strict=True):
+        if value and not value.isspace():
+            row[place] = prefix + value
+    return row
+
+
+def user_hashes(mapped: Mapped, keep: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """A 64-bit hash of the user of each row that `keep` (a mask of the chunk) holds.
+
+    A user is the first identifier that is there, in the order of `lanes`.
+    """
+    hashes = np.zeros(mapped.size, dtype=np.uint64)
+    known = [target for target in _FIRST if target in mapped.columns]
+    for target in reversed([*known, *_custom(mapped)]):
+        column = mapped.columns[target]
+        hashes[column.index.to_numpy()] = _hash(column, paths.show(target))
+    return hashes[keep]
+
+
+def _hash(column: pd.Series[Any], name: str) -> NDArray[np.uint64]:
+    texts = column.to_numpy(dtype=object)
+    key = np.uint64(pd.util.hash_array(np.array([name], dtype=object))[0])
+    return np.asarray(pd.util.hash_array(texts, categorize=False), dtype=np.uint64) ^ key

@@ -1,0 +1,149 @@
+"""The tool for Python: `check` and `send` as functions. Nothing here prints or asks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+
+from replay import hackle
+from replay.errors import UsageError
+from replay.pipeline.checking import CheckResult, check_job
+from replay.pipeline.plan import make_plan
+from replay.pipeline.run import Run, dry_run
+from replay.pipeline.stages import Job
+from replay.report import RunFolder, Summary, new_run_id, open_runs
+from replay.settings import MaxFailures, ReadSettings, RunSettings, SendSettings, SinkSettings, parse_rate
+from replay.source import Source, find, spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping as Dict
+
+    from replay.mapping import Mapping
+    from replay.settings import Severity
+
+
+class SendOptions(TypedDict, total=False):
+    """What a run may be told; the names and defaults of the command line.
+
+    `api_key` defaults to the environment's HACKLE_API_KEY. `timeout` is in seconds, `rate` a text such as
+    `"100/s"` or `"none"`, `max_failures` `"100"`, `"5%"` or `"none"`.
+    """
+
+    rules: Dict[str, Severity]
+    read: ReadSettings
+    rate: str
+    concurrency: int
+    timeout: float
+    retries: int
+    order: Literal["user", "none"]
+    limit: int
+    max_failures: str
+    url: str
+    api_key: str
+    sandbox: bool
+    dry_run: bool
+    runs: str | Path
+
+
+def check(
+    sources: Sequence[str | Path],
+    *,
+    mapping: Mapping | None = None,
+    rules: Dict[str, Severity] | None = None,
+    read: ReadSettings | None = None,
+) -> CheckResult:
+    """Read, map and judge every row; send nothing.
+
+    Raises UsageError, MappingError and SourceError, each in words.
+    """
+    settings = read or ReadSettings()
+    with tempfile.TemporaryDirectory() as folder:
+        return check_job(make_job(find_stored(sources, settings, Path(folder)), mapping, settings, rules))
+
+
+def send(
+    sources: Sequence[str | Path], *, mapping: Mapping | None = None, **options: Unpack[SendOptions]
+) -> Summary:
+    """Send every valid row; the same as `send_async`, where no event loop runs."""
+    return asyncio.run(send_async(sources, mapping=mapping, **options))
+
+
+async def send_async(
+    sources: Sequence[str | Path], *, mapping: Mapping | None = None, **options: Unpack[SendOptions]
+) -> Summary:
+    """Send every valid row of the sources and return how it went.
+
+    A run that was stopped says so in the summary's `state` and `stopped_by`. Raises UsageError,
+    MappingError and SourceError before the first request, StorageError where the run cannot be written down.
+    """
+    started = time.monotonic()
+    settings = run_settings(options)
+    read = options.get("read", ReadSettings())
+    with run_folder(settings) as folder:
+        found = await asyncio.to_thread(find_stored, sources, read, folder.path)
+        job = make_job(found, mapping, read, options.get("rules"))
+        plan = await asyncio.to_thread(make_plan, job, settings.send.limit)
+        if settings.dry_run:
+            return dry_run(plan, "send", started)
+        return await Run(plan, settings, folder).send(started)
+
+
+def run_settings(options: SendOptions) -> RunSettings:
+    """The settings that options stand for."""
+    sandbox, dry = options.get("sandbox", False), options.get("dry_run", False)
+    key = options.get("api_key") or os.environ.get(hackle.KEY_VARIABLE, "")
+    if not (key or sandbox or dry):
+        raise UsageError(f"No API key: give api_key, or set {hackle.KEY_VARIABLE}.")
+    concurrency = options.get("concurrency", 32)
+    send_settings = SendSettings(
+        rate=parse_rate(options.get("rate", "100/s")),
+        concurrency=concurrency,
+        retries=options.get("retries", 5),
+        order=options.get("order", "user"),
+        limit=options.get("limit"),
+        max_failures=MaxFailures.parse(options.get("max_failures", "none")),
+    )
+    sink = SinkSettings(
+        url=options.get("url", hackle.URL),
+        api_key=key,
+        timeout=options.get("timeout", 30.0),
+        concurrency=concurrency,
+    )
+    runs = Path(options.get("runs", "replay-runs"))
+    return RunSettings(send=send_settings, sink=sink, runs=runs, dry_run=dry, sandbox=sandbox)
+
+
+def find_stored(sources: Sequence[str | Path], read: ReadSettings, folder: Path) -> list[Source]:
+    """Find the sources; standard input is stored in `folder` first, because it is read twice."""
+    found = find([str(source) for source in sources], read)
+    return [source if source.path is not None else spool(source, folder) for source in found]
+
+
+def make_job(
+    found: Sequence[Source],
+    mapping: Mapping | None,
+    read: ReadSettings,
+    rules: Dict[str, Severity] | None = None,
+) -> Job:
+    """One job over sources that are all read in the same way."""
+    return Job(tuple(found), mapping, (read,) * len(found), dict(rules or {}))
+
+
+@contextmanager
+def run_folder(settings: RunSettings) -> Iterator[RunFolder]:
+    """A new run's folder: of a dry run a temporary one, else kept once the run has written its record."""
+    if settings.dry_run:
+        with tempfile.TemporaryDirectory() as temporary:
+            yield RunFolder(Path(temporary))
+        return
+    folder = RunFolder.create(open_runs(settings.runs), new_run_id())
+    try:
+        yield folder
+    finally:
+        folder.discard_unless_begun()

@@ -1,0 +1,105 @@
+"""`run.toml`: what a run was about to do, so that it can be told, resent and gone on with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from replay.mapping import Mapping
+from replay.pipeline.recorder import failed_file_names
+from replay.report import RunFolder, all_runs
+from replay.settings import ReadSettings, show_url
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from replay.pipeline.plan import Plan, SourcePlan
+    from replay.settings import RunSettings, Severity
+
+
+def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dict[str, Any]:
+    """The record of a run: sources with fingerprints, mapping, settings; no key, no userinfo, no query."""
+    send = settings.send
+    record: dict[str, Any] = {
+        "format": 1,
+        "run": run,
+        "command": command,
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "url": "sandbox" if settings.sandbox else show_url(settings.sink.url),
+        "settings": {
+            "rate": "none" if send.rate is None else f"{send.rate:g}/s",
+            "concurrency": settings.sink.concurrency,
+            "timeout": settings.sink.timeout,
+            "retries": send.retries,
+            "order": send.order,
+            "on_ambiguous": send.on_ambiguous,
+        },
+        "rules": dict(plan.job.rules),
+        "sources": [
+            _source_record(source, name, plan.job.read_settings(index))
+            for index, (source, name) in enumerate(zip(plan.sources, failed_file_names(plan), strict=True))
+        ],
+    }
+    if send.limit is not None:
+        record["settings"]["limit"] = send.limit
+    if plan.job.mapping is not None:
+        record["mapping"] = plan.job.mapping.document()
+    return record
+
+
+def _source_record(planned: SourcePlan, failed: str, read: ReadSettings) -> dict[str, Any]:
+    assert planned.source.path is not None
+    record: dict[str, Any] = {
+        "name": planned.source.name,
+        "path": str(planned.source.path.resolve()),
+        "failed": failed,
+        "format": planned.format,
+        "encoding": planned.encoding,
+        "rows": planned.rows,
+        "length": planned.fingerprint.length,
+        "digest": planned.fingerprint.digest,
+        "uid": planned.uid,
+    }
+    optional = {
+        "compression": planned.compression,
+        "delimiter": planned.delimiter,
+        "quotechar": read.quotechar,
+    }
+    return record | {name: value for name, value in optional.items() if value is not None}
+
+
+def mapping_of(folder: RunFolder) -> Mapping | None:
+    """The mapping that a run was made with; None if its records mapped themselves."""
+    document = folder.read_record().get("mapping")
+    return None if document is None else Mapping.parse(document, f"the mapping of run {folder.run}")
+
+
+def rules_of(folder: RunFolder) -> dict[str, Severity]:
+    """The severities that a run was told to use."""
+    return dict(folder.read_record().get("rules", {}))
+
+
+def failed_sources_of(folder: RunFolder) -> list[tuple[Path, ReadSettings]]:
+    """The failed files that a run left, and how they are read."""
+    sources = folder.read_record().get("sources", [])
+    files = [(folder.failed / source["failed"], source) for source in sources]
+    return [(path, _read_failed(source)) for path, source in files if path.is_file()]
+
+
+def _read_failed(source: dict[str, Any]) -> ReadSettings:
+    delimiter = source.get("delimiter") if source["format"] != "jsonl" else None
+    return ReadSettings(format=source["format"], encoding="utf-8", delimiter=delimiter)
+
+
+def run_of_failed_file(path: Path) -> RunFolder | None:
+    """The run in whose folder a failed file lies."""
+    folder = path.resolve().parent.parent
+    return RunFolder(folder) if (folder / "run.toml").is_file() else None
+
+
+def run_of_uid(uid: str, runs: Path) -> RunFolder | None:
+    """The latest run that read a source of this content."""
+    for folder in reversed(all_runs(runs)):
+        if any(source.get("uid") == uid for source in folder.read_record().get("sources", [])):
+            return folder
+    return None

@@ -1,0 +1,131 @@
+"""One source through the first stages: read, choose, map, judge. Both passes of a run go through here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from replay.mapping import Bound, Mapping, bind
+from replay.records import CARRIED, Chunk, Finding, Mapped
+from replay.report import Selection, reader_of
+from replay.rules import Judge, invalid_places, severities
+from replay.settings import ReadSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from collections.abc import Mapping as Dict
+
+    from numpy.typing import NDArray
+
+    from replay.settings import Severity
+    from replay.source import Reader, Source
+
+COLUMNS_FROM_ROWS: Final = 100  # records of a chunk whose members are listed
+_NOTHING: Final = Mapped(0, {}, [])
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be read and how it is to be understood; the same for every command.
+
+    `selection` chooses among the rows of failed files; None takes every row.
+    """
+
+    sources: tuple[Source, ...]
+    mapping: Mapping | None = None
+    read: tuple[ReadSettings, ...] = ()
+    rules: Dict[str, Severity] = field(default_factory=dict)
+    selection: Selection | None = None
+
+    def severities(self) -> dict[str, Severity]:
+        """The severity of every rule: its own, the mapping's, the command's."""
+        return severities(self.mapping.rules if self.mapping else {}, self.rules)
+
+    def read_settings(self, source: int) -> ReadSettings:
+        """How one source is read."""
+        return self.read[source] if self.read else ReadSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A chunk, what the mapping made of it, and what the rules say; `invalid` is a mask of its rows.
+
+    `left`: rows that the selection left alone; they count nowhere.
+    """
+
+    chunk: Chunk
+    mapped: Mapped
+    findings: list[Finding]
+    invalid: NDArray[np.bool_]
+    left: int = 0
+
+    def __len__(self) -> int:
+        return len(self.chunk) + len(self.chunk.unreadable)
+
+    def columns(self) -> list[str]:
+        """The names that its rows have: a table's header, or the members of its first records."""
+        if self.chunk.kind == "table":
+            return [name for name in self.chunk.header if not name.startswith(CARRIED)]
+        seen: dict[str, None] = {}
+        for place in range(min(len(self.chunk), COLUMNS_FROM_ROWS)):
+            seen.update(dict.fromkeys(self.chunk.record(place)))
+        return [name for name in seen if not name.startswith(CARRIED)]
+
+    def upto(self, sendable: int) -> Judged:
+        """Its rows up to and including the `sendable`-th valid one; none if that is 0."""
+        valid = np.flatnonzero(~self.invalid)
+        if len(valid) < sendable:
+            return self
+        end = int(valid[sendable - 1]) + 1 if sendable > 0 else 0
+        last_row = self.chunk.rows[end - 1] if end else 0
+        kept = np.arange(len(self.chunk)) < end
+        readable = tuple(record for record in self.chunk.unreadable if record.row < last_row)
+        chunk = replace(self.chunk.take(kept), unreadable=readable)
+        return replace(
+            self,
+            chunk=chunk,
+            mapped=self.mapped.upto(end),
+            findings=[finding for one in self.findings if (finding := one.upto(end)).positions],
+            invalid=self.invalid[:end],
+        )
+
+
+class Judging:
+    """Judges the chunks of a source, one after another; the mapping is fitted to the first."""
+
+    def __init__(self, job: Job, judge: Judge, reader: Reader) -> None:
+        self._job = job
+        self._judge = judge
+        self._severities = job.severities()
+        self._reader = reader
+        self._bound: Bound | None = None
+        if reader.header:
+            self._bound = bind(job.mapping, "table", reader.header, reader.source.name, None)
+
+    def __iter__(self) -> Iterator[Judged]:
+        for chunk in self._reader:
+            kept = self._select(chunk)
+            yield self._judged(kept, left=len(chunk) - len(kept))
+
+    def _select(self, chunk: Chunk) -> Chunk:
+        if self._job.selection is None or not len(chunk):
+            return chunk
+        note = reader_of(chunk)
+        wanted = [self._job.selection.takes(note(place)) for place in range(len(chunk))]
+        return chunk.take(np.array(wanted, dtype=np.bool_))
+
+    def _judged(self, chunk: Chunk, left: int) -> Judged:
+        if not len(chunk):
+            findings = self._judge.judge(_NOTHING, chunk)
+            return Judged(chunk, _NOTHING, findings, np.zeros(0, dtype=np.bool_), left)
+        mapped = self._bind(chunk).apply(chunk)
+        findings = self._judge.judge(mapped, chunk)
+        return Judged(chunk, mapped, findings, invalid_places(findings, self._severities, len(chunk)), left)
+
+    def _bind(self, chunk: Chunk) -> Bound:
+        if self._bound is None:
+            name = self._reader.source.name
+            self._bound = bind(self._job.mapping, chunk.kind, chunk.header, name, chunk.frame)
+        return self._bound

@@ -1,0 +1,167 @@
+"""The nouns that stages hand to one another.
+
+Up to the request body everything is a Chunk (a pandas frame with row and line numbers) and what the
+mapping makes of it, Mapped (a column a target). After that border everything is an Event: one row,
+its body as bytes, its place in its user's order.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+Target = tuple[str, ...]
+"""Where a value goes in the request: ("event", "key"), ("user", "properties", "grade")."""
+
+CARRIED: Final = "_replay"
+"""Columns and members whose name starts so are our own notes on a failed row, never data."""
+
+
+class Outcome(StrEnum):
+    """What became of a row; every row that is read ends in exactly one."""
+
+    DELIVERED = "delivered"
+    REJECTED = "rejected"
+    EXHAUSTED = "exhausted"
+    AMBIGUOUS = "ambiguous"
+    INVALID = "invalid"
+    SKIPPED = "skipped"
+    PENDING = "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that could not be read: one invalid row.
+
+    `raw` is the record as it stands in the file (decompressed), at most 64 KiB of it.
+    """
+
+    row: int
+    line: int
+    rule: Literal["row-unreadable", "row-fields"]
+    reason: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive records of one source.
+
+    `frame` of a table: one column a header name, labelled 0, 1, 2…, dtype `str`, an empty cell is "".
+    `frame` of records: one column labelled 0, dtype object, a dict a row.
+    `rows` and `lines`: int64, one a frame row; rows count from 1 in the source (unreadable ones
+    included), a row's line is the one it starts on.
+    `raw` of records: each record's own bytes; of a table None.
+    `unreadable`: the records in this stretch that could not be read, by row.
+    `position`: bytes of the file on disk consumed so far.
+    """
+
+    kind: Literal["table", "records"]
+    header: tuple[str, ...]
+    frame: pd.DataFrame
+    rows: NDArray[np.int64]
+    lines: NDArray[np.int64]
+    raw: list[bytes] | None
+    unreadable: tuple[Unreadable, ...]
+    position: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def cells(self, place: int) -> list[str]:
+        """One row of a table."""
+        values: list[Any] = self.frame.iloc[place].tolist()
+        return values
+
+    def record(self, place: int) -> dict[str, Any]:
+        """One of the records."""
+        value: Any = self.frame.iat[place, 0]
+        return dict(value)
+
+    def take(self, places: NDArray[np.bool_]) -> Chunk:
+        """The same chunk with some of its rows."""
+        raw = (
+            None if self.raw is None else [line for line, kept in zip(self.raw, places, strict=True) if kept]
+        )
+        frame = self.frame[places].reset_index(drop=True)
+        return replace(self, frame=frame, rows=self.rows[places], lines=self.lines[places], raw=raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule broken by some rows of a chunk, at one field.
+
+    `positions` are places in the chunk (0 is its first row), ascending; `values` the offending
+    values, one a position; `message` holds for all of them.
+    """
+
+    rule: str
+    field: str
+    positions: list[int]
+    values: list[Any]
+    message: str
+
+    def upto(self, end: int) -> Finding:
+        """The same of the places before `end`."""
+        count = bisect_left(self.positions, end)
+        return replace(self, positions=self.positions[:count], values=self.values[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What a mapping makes of a chunk: a column a target.
+
+    `columns`: each a pandas Series whose index holds places in the chunk (ascending; a place that
+    is not in it has no value there) and whose values are str, int, float, Decimal, bool, list, dict.
+    `findings`: what the mapping itself could not do (`cast-failed`, `time-unreadable`, `type-wrong`,
+    `field-unknown`…).
+    `times`: the original times, a Series like the columns', microseconds since 1970 in UTC, or None.
+    """
+
+    size: int
+    columns: dict[Target, pd.Series[Any]]
+    findings: list[Finding]
+    times: pd.Series[Any] | None = None
+
+    def upto(self, end: int) -> Mapped:
+        """The same of the places before `end`."""
+        columns = {target: column[column.index < end] for target, column in self.columns.items()}
+        return replace(self, size=end, columns=columns)
+
+
+@dataclass(slots=True, eq=False)
+class Event:
+    """One row, ready to be sent.
+
+    `source` is its place among the run's sources, `row` its number there. `lanes` are what it
+    shares with others of its user: it goes after every earlier row that has one of them. `chunk` and
+    `place` lead back to the record as it was read. `started`: a request of it began to leave.
+    `waits` and `followers` are its place in the order, kept by the sender.
+    """
+
+    source: int
+    row: int
+    body: bytes
+    lanes: tuple[str, ...]
+    chunk: Chunk = field(repr=False)
+    place: int
+    started: bool = False
+    waits: int = 0
+    followers: list[Event] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a row ended: its outcome, the status of its last answer (if any), and why."""
+
+    outcome: Outcome
+    status: int | None
+    attempts: int
+    reason: str

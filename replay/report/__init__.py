@@ -1,0 +1,41 @@
+"""What a run leaves behind: its folder, its counts, and the rows that failed."""
+
+from replay.report.failed import FailedFile, failed_names, shape_of
+from replay.report.folder import (
+    DEFAULT_RUNS,
+    RunFolder,
+    all_runs,
+    find_run,
+    in_words,
+    new_run_id,
+    open_runs,
+    write_whole,
+)
+from replay.report.notes import RESENT, Note, Selection, first_name, reader_of
+from replay.report.summary import Counts, Files, Summary, read_summary, shown
+from replay.report.unreadable import UnreadableFile
+
+__all__ = [
+    "DEFAULT_RUNS",
+    "RESENT",
+    "Counts",
+    "FailedFile",
+    "Files",
+    "Note",
+    "RunFolder",
+    "Selection",
+    "Summary",
+    "UnreadableFile",
+    "all_runs",
+    "failed_names",
+    "find_run",
+    "first_name",
+    "in_words",
+    "new_run_id",
+    "open_runs",
+    "read_summary",
+    "reader_of",
+    "shape_of",
+    "shown",
+    "write_whole",
+]

@@ -1,0 +1,147 @@
+"""A run's folder and the runs folder around it: names, modes, and writing whole files or none."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tomllib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import tomli_w
+
+from replay.errors import StorageError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DEFAULT_RUNS: Final = "replay-runs"
+RUN_FILE: Final = "run.toml"
+SUMMARY_FILE: Final = "summary.json"
+UNREADABLE_FILE: Final = "unreadable.jsonl"
+FAILED_FOLDER: Final = "failed"
+PART: Final = ".part"
+
+
+@contextmanager
+def in_words(path: Path) -> Iterator[None]:
+    """Turn a fault of the disk into a StorageError that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror or error}. "
+            "Make room, or name another folder with --runs."
+        ) from error
+
+
+def open_runs(runs: Path) -> Path:
+    """Make the runs folder where there is none: for its owner alone, and kept out of git."""
+    with in_words(runs):
+        runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = runs / ".gitignore"
+        if not ignore.exists():
+            write_whole(ignore, b"*\n")
+    return runs
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A run's name: the moment in UTC, and four random digits for two runs of one second."""
+    return f"{(now or datetime.now(UTC)):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file's content at once: a reader, or a crash, finds the old or the new, never half."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with in_words(path):
+        with open_private(temporary, truncate=True) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+
+
+def open_private(path: Path, *, truncate: bool = False) -> Any:
+    """Open a file for appending bytes, readable by its owner alone."""
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if truncate else os.O_APPEND)
+    return os.fdopen(os.open(path, flags, 0o600), "ab" if not truncate else "wb")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where one run keeps its files."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, runs: Path, run: str) -> RunFolder:
+        """Make a run's folder."""
+        folder = cls(runs / run)
+        with in_words(folder.path):
+            folder.path.mkdir(mode=0o700)
+        return folder
+
+    def discard_unless_begun(self) -> None:
+        """Take the folder away again if no run was begun in it."""
+        if not (self.path / RUN_FILE).exists():
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    @property
+    def failed(self) -> Path:
+        """The folder of the failed files."""
+        return self.path / FAILED_FOLDER
+
+    @property
+    def unreadable(self) -> Path:
+        """The file of the records that could not be read."""
+        return self.path / UNREADABLE_FILE
+
+    @property
+    def summary(self) -> Path:
+        """The file of the counts."""
+        return self.path / SUMMARY_FILE
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """Write `run.toml`: sources, mapping and settings of the run."""
+        write_whole(self.path / RUN_FILE, tomli_w.dumps(record).encode())
+
+    def read_record(self) -> dict[str, Any]:
+        """Read `run.toml` back."""
+        path = self.path / RUN_FILE
+        try:
+            return tomllib.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(
+                f"{path} cannot be read: {error}. Is {self.path} the folder of a run?"
+            ) from error
+
+
+def all_runs(runs: Path) -> list[RunFolder]:
+    """The runs of a runs folder, oldest first."""
+    if not runs.is_dir():
+        return []
+    try:
+        found = sorted(path.parent for path in runs.glob(f"*/{RUN_FILE}"))
+    except OSError as error:
+        raise UsageError(f"{runs} cannot be read: {error.strerror}.") from error
+    return [RunFolder(path) for path in found]
+
+
+def find_run(name: str, runs: Path) -> RunFolder | None:
+    """The run that an id, a folder or `last` names; None if it names none."""
+    known = all_runs(runs)
+    if name == "last":
+        return known[-1] if known else None
+    as_folder = runs.__class__(name)
+    if (as_folder / RUN_FILE).is_file():
+        return RunFolder(as_folder)
+    return next((folder for folder in known if folder.run == name), None)

@@ -1,0 +1,85 @@
+"""Our notes on a failed row: which row it was, and what became of it. Written beside the data, never data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from replay.records import CARRIED, Chunk, Outcome, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MEMBERS: Final = ("id", "row", "outcome", "status", "attempts", "reason")
+COLUMNS: Final = tuple(f"{CARRIED}_{member}" for member in MEMBERS)
+_CARRIED_BY: Final = tuple(zip(MEMBERS, COLUMNS, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A row's first name (`id`, `row`: those of the source it first came from) and its result."""
+
+    id: str
+    row: int
+    result: Result
+
+    def cells(self) -> list[str]:
+        """The note as the cells of COLUMNS."""
+        return ["" if value is None else str(value) for value in self.member().values()]
+
+    def member(self) -> dict[str, str | int | None]:
+        """The note as the member of a JSON record."""
+        result = self.result
+        return {
+            "id": self.id,
+            "row": self.row,
+            "outcome": result.outcome.value,
+            "status": result.status,
+            "attempts": result.attempts,
+            "reason": result.reason,
+        }
+
+
+def reader_of(chunk: Chunk) -> Callable[[int], dict[str, str]]:
+    """How to read the note that each row of a chunk carries; {} where it carries none."""
+    if chunk.kind == "records":
+        return lambda place: _texts(chunk.record(place).get(CARRIED))
+    places = [
+        (member, chunk.header.index(column)) for member, column in _CARRIED_BY if column in chunk.header
+    ]
+    if not places:
+        return lambda _: {}
+    return lambda place: _filled(chunk.cells(place), places)
+
+
+def _filled(cells: list[str], places: list[tuple[str, int]]) -> dict[str, str]:
+    return {member: cells[place] for member, place in places if cells[place]}
+
+
+def _texts(member: Any) -> dict[str, str]:
+    if not isinstance(member, dict):
+        return {}
+    return {name: str(value) for name, value in member.items() if name in MEMBERS and value is not None}
+
+
+def first_name(note: dict[str, str], uid: str, row: int) -> tuple[str, int]:
+    """A row's `id` and `row`: what it carries, else of this source's `uid` and its number here."""
+    if "id" in note and note.get("row", "").isdigit():
+        return note["id"], int(note["row"])
+    return f"{uid}-{row}", row
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which rows of a failed file are sent again: by outcome or status."""
+
+    wanted: frozenset[str]
+
+    def takes(self, note: dict[str, str]) -> bool:
+        """Whether a row with this note is wanted; a row without one was added by hand, and is."""
+        outcome = note.get("outcome")
+        return outcome is None or outcome in self.wanted or note.get("status") in self.wanted
+
+
+RESENT: Final = Selection(frozenset({Outcome.REJECTED, Outcome.EXHAUSTED, Outcome.INVALID}))
+"""What a resend takes unless told otherwise; never the ambiguous ones."""

@@ -1,0 +1,169 @@
+"""Every knob: small frozen dataclasses, one a stage, checked when built."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from replay import hackle
+from replay.errors import UsageError
+
+FORMATS: Final = ("csv", "tsv", "jsonl")
+SEVERITIES: Final = ("error", "warning", "off")
+Severity = Literal["error", "warning", "off"]
+
+_RATE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([smh])")
+_UNIT_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReadSettings:
+    """How sources are read, where the user knows better than what is found out."""
+
+    format: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    quotechar: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.format is not None and self.format not in FORMATS:
+            raise UsageError(
+                f"--format {self.format}: not a format this tool reads. Use one of {', '.join(FORMATS)}."
+            )
+        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in '\r\n"'):
+            raise UsageError(
+                f"--delimiter {self.delimiter!r}: a delimiter is one character, such as ',' ';' '|' or a tab."
+            )
+        if self.quotechar is not None and (len(self.quotechar) > 1 or self.quotechar in ("\r", "\n")):
+            raise UsageError(
+                f"--quotechar {self.quotechar!r}: one character, or '' for a table without quoting."
+            )
+
+
+def parse_rate(text: str) -> float | None:
+    """Requests a second that `100/s`, `90/m` or `5000/h` stand for; None for `none`."""
+    if text == "none":
+        return None
+    match = _RATE.fullmatch(text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"--rate {text}: not a rate. Write 100/s, 90/m, 5000/h, or none.")
+    return float(match[1]) / _UNIT_SECONDS[match[2]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MaxFailures:
+    """How many failures stop a run: `rows`, or `percent` of the rows tried, counted from the 100th."""
+
+    rows: int | None = None
+    percent: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> MaxFailures:
+        """Read `none`, `100` or `5%`."""
+        if text == "none":
+            return cls()
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)%", text)
+        if match is not None and float(match[1]) <= 100:
+            return cls(percent=float(match[1]))
+        if re.fullmatch(r"[0-9]+", text):
+            return cls(rows=int(text))
+        raise UsageError(f"--max-failures {text}: write a number of rows (100), a percentage (5%), or none.")
+
+    def reached(self, failures: int, tried: int) -> bool:
+        """Whether so many failures among so many rows tried are too many."""
+        if self.rows is not None:
+            return failures > self.rows
+        if self.percent is not None and tried >= 100:
+            return failures * 100 > self.percent * tried
+        return False
+
+
+def check_url(url: str) -> str:
+    """The address itself, if rows may be sent there: https anywhere, http only to loopback."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError as error:
+        raise UsageError(f"--url {url}: not an address ({error}).") from error
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError(f"--url {url}: not an address. Write it like {hackle.URL}.")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise UsageError(
+            f"--url {show_url(url)}: the key would travel in the clear. "
+            "http is for loopback only (127.0.0.1, localhost); use https."
+        )
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    return host in {"localhost", "::1"} or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
+
+
+def show_url(url: str) -> str:
+    """The address without userinfo, query and fragment, as it may be stored and shown."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{parts.path}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SinkSettings:
+    """One attempt: where to, with which key, how long."""
+
+    url: str = hackle.URL
+    api_key: str = field(default="", repr=False)
+    timeout: float = 30.0
+    concurrency: int = 32
+
+    def __post_init__(self) -> None:
+        check_url(self.url)
+        if not 0 < self.timeout <= 86_400:
+            raise UsageError(f"--timeout {self.timeout:g}: seconds, more than 0 and at most a day.")
+        if not 1 <= self.concurrency <= 10_000:
+            raise UsageError(f"--concurrency {self.concurrency}: from 1 to 10000.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SendSettings:
+    """How rows are sent: pace, retries, order, and when to give up."""
+
+    rate: float | None = 100.0
+    concurrency: int = 32
+    retries: int = 5
+    order: Literal["user", "none"] = "user"
+    on_ambiguous: Literal["hold", "resend"] = "hold"
+    limit: int | None = None
+    max_failures: MaxFailures = field(default_factory=MaxFailures)
+
+    def __post_init__(self) -> None:
+        if self.retries < 0:
+            raise UsageError(f"--retries {self.retries}: 0 or more.")
+        if self.order not in ("user", "none"):
+            raise UsageError(f"--order {self.order}: user or none.")
+        if self.on_ambiguous not in ("hold", "resend"):
+            raise UsageError(f"--on-ambiguous {self.on_ambiguous}: hold or resend.")
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(f"--limit {self.limit}: 1 or more rows.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunSettings:
+    """A run as a whole: its sending, its destination, and where it writes."""
+
+    send: SendSettings = field(default_factory=SendSettings)
+    sink: SinkSettings = field(default_factory=SinkSettings)
+    runs: Path = Path("replay-runs")
+    ledger: Path | None = None
+    dry_run: bool = False
+    sandbox: bool = False
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger's file."""
+        return self.ledger or self.runs / "ledger.sqlite"

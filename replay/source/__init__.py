@@ -1,0 +1,9 @@
+"""Where rows come from: finding files, opening, decompressing, decoding, and reading them into chunks."""
+
+from __future__ import annotations
+
+from replay.source.finding import Source, find, spool
+from replay.source.fingerprint import Fingerprint
+from replay.source.reader import Reader, open_source
+
+__all__ = ["Fingerprint", "Reader", "Source", "find", "open_source", "spool"]

@@ -1,0 +1,142 @@
+"""JSON Lines, block by block: an object a line, each value with the type and the digits it is written with."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from replay.source import bounds
+from replay.source.stretch import Stretch, unreadable
+
+_TOO_DEEP: Final = f"more than {bounds.DEPTH} objects and arrays inside one another"
+_SPACED_NAME: Final = re.compile(rb'"[ \t\r\n]+:')
+_NOT_ZERO: Final = re.compile(r"-?[0.]*[1-9]")
+
+
+class _NotReadError(ValueError):
+    """Why a line is no record."""
+
+
+def number(text: str) -> float | Decimal:
+    """A JSON number with a fraction or an exponent: a float where that is written the same, else a Decimal.
+
+    Raises ValueError for what is beyond a double's range, in the large and in the small.
+    """
+    value = float(text)
+    if math.isinf(value) or (value == 0 and _NOT_ZERO.match(text)):
+        raise ValueError("a number is beyond the range of a double")
+    return value if repr(value) == text or value == 0 else Decimal(text)
+
+
+_DECODER: Final = msgspec.json.Decoder(float_hook=number)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+def read_record(line: bytes) -> dict[str, Any]:
+    """The object on one line; raises ValueError, saying why, where there is not exactly one."""
+    try:
+        value = _DECODER.decode(line)
+    except RecursionError as error:
+        raise _NotReadError(_TOO_DEEP) from error
+    except UnicodeDecodeError as error:
+        raise _NotReadError("bytes that do not decode: another encoding than the rest, or damaged") from error
+    except ValueError as error:
+        raise _NotReadError(_in_words(str(error))) from error
+    if type(value) is not dict:
+        raise _NotReadError("not an object: each line holds one JSON object")
+    if line.count(b"{") + line.count(b"[") > bounds.DEPTH:
+        _check_depth(value)
+    if not _shows_unique_names(line, value):
+        _check_names(line)
+    return value
+
+
+def _in_words(message: str) -> str:
+    if message == "Input data was truncated":  # which msgspec also says of half a surrogate pair
+        return "the line ends before its JSON does, or holds half of a surrogate pair"
+    return message.partition(" - at `$")[0]
+
+
+def _shows_unique_names(line: bytes, value: dict[str, Any]) -> bool:
+    """Whether as many names are read as are written: shown by writing the value again, and counting.
+
+    Text that looks like a name counts on both sides, or on the written one alone; only a quote written
+    as an escape could count on the other side alone.
+    """
+    written = line.count(b'":')
+    if b'" ' in line or b'"\t' in line:
+        written += len(_SPACED_NAME.findall(line))
+    try:
+        return b"\\u0022" not in line and _ENCODER.encode(value).count(b'":') == written
+    except OverflowError:  # an integer of more than 64 bits, which msgspec reads but does not write
+        return False
+
+
+def _check_names(line: bytes) -> None:
+    json.loads(line, object_pairs_hook=_unique, parse_int=len, parse_float=len)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if name in seen:
+            raise _NotReadError(f"the name {json.dumps(name, ensure_ascii=False)} comes twice in one object")
+        seen.add(name)
+
+
+def _check_depth(value: object) -> None:
+    layer: list[Any] = [value]
+    for _ in range(bounds.DEPTH + 1):
+        inside = (item.values() if type(item) is dict else item for item in layer)
+        layer = [member for members in inside for member in members if type(member) in (dict, list)]
+        if not layer:
+            return
+    raise _NotReadError(_TOO_DEEP)
+
+
+class Records:
+    """Reads the blocks of a JSON Lines source in order; `row` and `line` are those of the next record."""
+
+    def __init__(self) -> None:
+        self.row = 1
+        self.line = 1
+        self.carried = b""
+
+    def read(self, data: bytes) -> Stretch:
+        """Read a block of whole lines; lines of white space are no records."""
+        values: list[dict[str, Any]] = []
+        raw: list[bytes] = []
+        places: list[tuple[int, int]] = []
+        flaws = []
+        for line in data.splitlines():
+            if line and not line.isspace():
+                try:
+                    values.append(read_record(line))
+                    raw.append(line)
+                    places.append((self.row, self.line))
+                except ValueError as error:
+                    flaws.append(unreadable(self.row, self.line, str(error), line))
+                self.row += 1
+            self.line += 1
+        rows, lines = np.array(places, np.int64).reshape(-1, 2).T
+        frame = pd.DataFrame({0: pd.Series(values, dtype=object)})
+        return Stretch(frame, rows, lines, flaws, raw)
+
+    def finish(self, tail: bytes) -> Stretch:
+        """Read the last line, where it has no line end."""
+        return self.read(tail)
+
+    def lost(self, reason: str, raw: bytes) -> Stretch:
+        """Count one row that is not read at all, on the next line."""
+        bad = unreadable(self.row, self.line, reason, raw)
+        self.row += 1
+        self.line += 1
+        none = np.array([], np.int64)
+        return Stretch(pd.DataFrame({0: pd.Series([], dtype=object)}), none, none, [bad], [])

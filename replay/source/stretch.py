@@ -1,0 +1,58 @@
+"""What one block of a source came to, and the chunks it is handed on in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from replay.records import Chunk, Unreadable
+from replay.source import bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+
+Rule = Literal["row-unreadable", "row-fields"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The records of one block, with their row and line numbers; `raw` of records only."""
+
+    frame: pd.DataFrame
+    rows: NDArray[np.int64]
+    lines: NDArray[np.int64]
+    unreadable: list[Unreadable]
+    raw: list[bytes] | None = None
+
+    def chunks(
+        self, kind: Literal["table", "records"], header: tuple[str, ...], position: int
+    ) -> Iterator[Chunk]:
+        """Chunks of a bounded number of rows, the unreadable ones counted in."""
+        size = bounds.TABLE_ROWS if kind == "table" else bounds.RECORD_ROWS
+        numbers = [*self.rows[[0, -1]], *(bad.row for bad in self.unreadable)] if len(self.rows) else []
+        numbers = numbers or [bad.row for bad in self.unreadable]
+        if not numbers:
+            return
+        for first in range(int(min(numbers)), int(max(numbers)) + 1, size):
+            start, stop = np.searchsorted(self.rows, [first, first + size])
+            yield Chunk(
+                kind=kind,
+                header=header,
+                frame=self.frame.iloc[start:stop].reset_index(drop=True),
+                rows=self.rows[start:stop],
+                lines=self.lines[start:stop],
+                raw=None if self.raw is None else self.raw[start:stop],
+                unreadable=tuple(bad for bad in self.unreadable if first <= bad.row < first + size),
+                position=position,
+            )
+
+
+def unreadable(row: int, line: int, reason: str, raw: bytes, rule: Rule = "row-unreadable") -> Unreadable:
+    """A record that is no row, with as much of it as is kept."""
+    return Unreadable(row, line, rule, reason, raw.rstrip(b"\r\n")[: bounds.RAW_BYTES])
