@@ -43,14 +43,22 @@ class ReadSettings:
             )
 
 
-def parse_rate(text: str) -> float | None:
+def parse_rate(text: str, option: str = "--rate") -> float | None:
     """Requests a second that `100/s`, `90/m` or `5000/h` stand for; None for `none`."""
     if text == "none":
         return None
     match = _RATE.fullmatch(text.strip())
     if match is None or float(match[1]) <= 0:
-        raise UsageError(f"--rate {text}: not a rate. Write 100/s, 90/m, 5000/h, or none.")
+        raise UsageError(f"{option} {text}: not a rate. Write 100/s, 90/m, 5000/h, or none.")
     return float(match[1]) / _UNIT_SECONDS[match[2]]
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds that `50ms`, `0.5s` or `0.5` stand for."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s)?", text.strip())
+    if match is None:
+        raise UsageError(f"--latency {text}: not a time. Write 50ms or 0.5s.")
+    return float(match[1]) / (1000.0 if match[2] == "ms" else 1.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -30,7 +30,7 @@ Runs = Annotated[Path, typer.Option("--runs", help="The folder in which runs kee
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE...", help="Files, globs, folders, or - for standard input.", show_default=False
+        metavar="SOURCE", help="Files, globs, folders, or - for standard input.", show_default=False
     ),
 ]
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from replay.settings import parse_rate
+from replay.settings import parse_rate, parse_seconds
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,7 +22,7 @@ def sandbox(
         int, typer.Option("--port", min=0, max=65535, help="Where to listen; 0 for any free port.")
     ] = 8790,
     key: Annotated[str, typer.Option("--key", help="The key that requests must carry.")] = "sandbox",
-    latency: Annotated[float, typer.Option("--latency", help="Seconds before each answer.")] = 0.0,
+    latency: Annotated[str, typer.Option("--latency", help="Wait before each answer: 50ms or 0.5s.")] = "0s",
     fail: Annotated[
         list[str] | None,
         typer.Option(
@@ -44,9 +44,9 @@ def sandbox(
     settings = SandboxSettings(
         port=port,
         key=key,
-        latency=latency,
+        latency=parse_seconds(latency),
         fail=tuple(Fail.parse(text) for text in fail or []),
-        rate_limit=None if rate_limit is None else parse_rate(rate_limit),
+        rate_limit=None if rate_limit is None else parse_rate(rate_limit, "--rate-limit"),
         accepted=accepted,
     )
     asyncio.run(_serve(settings))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from replay.mapping.fieldmap import Mapping
     from replay.records import Target
 
+_NAMES_SHOWN = 20
 _PATH_DEPTH = 6  # how deep near matches are looked for in a record
 
 
@@ -200,14 +201,15 @@ def split_type(text: str) -> tuple[str, fields.TypeName | None]:
 
 def missing(text: str, known: Sequence[str], source: str, noun: str) -> str:
     """What to say about a column that the source does not have."""
+    names = [name for name in known if not name.startswith(CARRIED)]
     column, _ = split_type(text)
-    close = paths.near(column, known)
-    base, colon, kind = text.rpartition(":")
-    if not close and colon and base in known:
-        close = f"; it has {base!r}, and {kind!r} is none of the types {', '.join(fields.TYPES)}"
-    shown = ", ".join(known[:20]) + (", …" if len(known) > 20 else "")
-    first = "in its first records" if noun == "member" else "in its header"
-    return f"{source}: no {noun} {text!r} {first}{close or '.'} It has: {shown or 'nothing'}."
+    base, _, kind = text.rpartition(":")
+    close = f"; it has {base!r}, but {kind!r} is none of the types {', '.join(fields.TYPES)}."
+    if base not in names:
+        close = paths.near(column, names) or "."
+    shown = ", ".join(names[:_NAMES_SHOWN]) + (", …" if len(names) > _NAMES_SHOWN else "")
+    where = "its first records" if noun == "member" else "its header"
+    return f"{source}: no {noun} {text!r} in {where}{close} It has: {shown or 'nothing'}."
 
 
 def _bind_itself(kind: str, header: tuple[str, ...], name: str, records: list[Any]) -> Bound:

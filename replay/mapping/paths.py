@@ -69,7 +69,7 @@ def parse_target(text: str, origin: str) -> Target:
             f"If the dot belongs to the name, write {written}."
         )
     raise MappingError(
-        f"{origin}: {text} is no target of the API{near(text, _SHOWN_TARGETS)}. "
+        f"{origin}: {text} is no target of the API{near(text, _SHOWN_TARGETS) or '.'} "
         f"The targets are {', '.join(_SHOWN_TARGETS)}."
     )
 

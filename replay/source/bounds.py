@@ -14,6 +14,7 @@ HEAD_BYTES: Final = MIB  # what format, encoding, delimiter and header are found
 PIECE_BYTES: Final = 256 * KIB  # one read of a plain file
 FEED_BYTES: Final = 4 * KIB  # one read of a compressed file: as much as damage in the middle takes along
 BLOCK_BYTES: Final = 2 * MIB  # whole lines that are parsed at once
+PART_BYTES: Final = 256 * KIB  # the smaller parts of a block that is not regular as a whole
 INFLATED_BYTES: Final = MIB  # the most that one step of decompression gives
 
 LINE_BYTES: Final = 16 * MIB  # one line

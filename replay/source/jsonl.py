@@ -1,4 +1,4 @@
-"""JSON Lines, block by block: an object a line, each value with the type and the digits it is written with."""
+"""JSON Lines, block by block: an object a line, each value with the type and digits it is written with."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import re
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
@@ -15,8 +15,12 @@ import pandas as pd
 from replay.source import bounds
 from replay.source.stretch import Stretch, unreadable
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from replay.records import Unreadable
+
 _TOO_DEEP: Final = f"more than {bounds.DEPTH} objects and arrays inside one another"
-_SPACED_NAME: Final = re.compile(rb'"[ \t\r\n]+:')
 _NOT_ZERO: Final = re.compile(r"-?[0.]*[1-9]")
 
 
@@ -65,18 +69,14 @@ def _in_words(message: str) -> str:
 
 
 def _shows_unique_names(line: bytes, value: dict[str, Any]) -> bool:
-    """Whether as many names are read as are written: shown by writing the value again, and counting.
+    """Whether as many names are read as are written: shown by writing the value again, and counting colons.
 
-    Text that looks like a name counts on both sides, or on the written one alone; only a quote written
-    as an escape could count on the other side alone.
+    A colon inside a text counts on both sides, or, if its member was lost, on the written one alone. Only
+    one that is written as an escape could count on the other side alone.
     """
-    written = line.count(b'":')
-    if b'" ' in line or b'"\t' in line:
-        written += len(_SPACED_NAME.findall(line))
-    try:
-        return b"\\u0022" not in line and _ENCODER.encode(value).count(b'":') == written
-    except OverflowError:  # an integer of more than 64 bits, which msgspec reads but does not write
+    if b"\\" in line and b"\\u003" in line:
         return False
+    return _ENCODER.encode(value).count(b":") == line.count(b":")
 
 
 def _check_names(line: bytes) -> None:
@@ -93,7 +93,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> None:
 
 def _check_depth(value: object) -> None:
     layer: list[Any] = [value]
-    for _ in range(bounds.DEPTH + 1):
+    for _ in range(bounds.DEPTH):
         inside = (item.values() if type(item) is dict else item for item in layer)
         layer = [member for members in inside for member in members if type(member) in (dict, list)]
         if not layer:
@@ -109,13 +109,30 @@ class Records:
         self.line = 1
         self.carried = b""
 
-    def read(self, data: bytes) -> Stretch:
-        """Read a block of whole lines; lines of white space are no records."""
+    def read(self, data: bytes) -> Iterator[Stretch]:
+        """Read a block of whole lines, a chunk of them at a time; lines of white space are no records."""
+        lines = data.splitlines()
+        for start in range(0, len(lines), bounds.RECORD_ROWS):
+            yield self._read(lines[start : start + bounds.RECORD_ROWS])
+
+    def finish(self, tail: bytes) -> Stretch:
+        """Read the last line, where it has no line end."""
+        return self._read([tail] if tail else [])
+
+    def lost(self, reason: str, raw: bytes) -> Stretch:
+        """Count one row that is not read at all, on the next line."""
+        bad = unreadable(self.row, self.line, reason, raw)
+        self.row += 1
+        self.line += 1
+        none = np.array([], np.int64)
+        return Stretch(pd.DataFrame({0: pd.Series([], dtype=object)}), none, none, [bad], [])
+
+    def _read(self, lines: list[bytes]) -> Stretch:
         values: list[dict[str, Any]] = []
         raw: list[bytes] = []
         places: list[tuple[int, int]] = []
-        flaws = []
-        for line in data.splitlines():
+        flaws: list[Unreadable] = []
+        for line in lines:
             if line and not line.isspace():
                 try:
                     values.append(read_record(line))
@@ -125,18 +142,5 @@ class Records:
                     flaws.append(unreadable(self.row, self.line, str(error), line))
                 self.row += 1
             self.line += 1
-        rows, lines = np.array(places, np.int64).reshape(-1, 2).T
-        frame = pd.DataFrame({0: pd.Series(values, dtype=object)})
-        return Stretch(frame, rows, lines, flaws, raw)
-
-    def finish(self, tail: bytes) -> Stretch:
-        """Read the last line, where it has no line end."""
-        return self.read(tail)
-
-    def lost(self, reason: str, raw: bytes) -> Stretch:
-        """Count one row that is not read at all, on the next line."""
-        bad = unreadable(self.row, self.line, reason, raw)
-        self.row += 1
-        self.line += 1
-        none = np.array([], np.int64)
-        return Stretch(pd.DataFrame({0: pd.Series([], dtype=object)}), none, none, [bad], [])
+        rows, starts = np.array(places, np.int64).reshape(-1, 2).T
+        return Stretch(pd.DataFrame({0: pd.Series(values, dtype=object)}), rows, starts, flaws, raw)

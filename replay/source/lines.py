@@ -51,7 +51,9 @@ def blocks(
                 size if end else min(2 * goal, longest)
             )  # so that a long line is not searched anew each time
             if end:
-                yield Block("whole", bytes(pending[:end]))
+                with memoryview(pending) as view:
+                    data = bytes(view[:end])
+                yield Block("whole", data)
                 del pending[:end]
     if pending and not skipping:
         yield from _ending(bytes(pending))

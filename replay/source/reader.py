@@ -39,7 +39,7 @@ class _Records(Protocol):
     line: int
     carried: bytes
 
-    def read(self, data: bytes, /) -> Stretch: ...
+    def read(self, data: bytes, /) -> Iterator[Stretch]: ...
     def finish(self, tail: bytes, /) -> Stretch: ...
     def lost(self, reason: str, raw: bytes, /) -> Stretch: ...
 
@@ -125,7 +125,7 @@ class Reader:
         records, tail = self._records, b""
         for block in blocks(self._rest):
             if block.kind == "whole":
-                yield records.read(block.data)
+                yield from records.read(block.data)
             elif block.kind == "overlong":
                 yield records.finish(b"")  # a record that was still open does not go on beyond such a line
                 yield records.lost(_LINE_TOO_LONG, block.data)

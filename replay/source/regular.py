@@ -35,29 +35,28 @@ class Layout:
 
     `end`: bytes up to the end of the last whole record. `lines`: the line each record starts on, from 0.
     `line_ends`: how many lines end before `end`. `cuts`: where the block may be cut in pieces that Arrow
-    does not cut again, 0 and `end` included.
+    does not cut again, 0 and `end` included. `quotechar`: the one to give to Arrow.
     """
 
     end: int
     lines: NDArray[np.int64]
     line_ends: int
     cuts: list[int]
+    quotechar: str = _UNQUOTED
 
 
 def survey(data: bytes, dialect: Dialect) -> Layout | None:
     """The layout of a block of whole lines, or None where it is not shown to be regular."""
     if not (_is_plain(dialect.delimiter) and _has_plain_lines(data) and is_utf8(data)):
         return None
-    quote = dialect.quotechar.encode()
-    if not quote or quote not in data:
+    if not _may_quote(data, dialect):
         return None if _UNQUOTED.encode() in data else _unquoted(data)
-    return _quoted(data, ord(quote), ord(dialect.delimiter)) if _is_plain(dialect.quotechar) else None
+    return _quoted(data, dialect) if _is_plain(dialect.quotechar) else None
 
 
 def load(data: bytes, layout: Layout, dialect: Dialect, width: int) -> pd.DataFrame | None:
     """The cells of a surveyed block, or None where a record has not `width` cells."""
-    quoted = dialect.quotechar and dialect.quotechar.encode() in data
-    options = {"sep": dialect.delimiter, "quotechar": dialect.quotechar if quoted else _UNQUOTED}
+    options = {"sep": dialect.delimiter, "quotechar": layout.quotechar}
     try:
         frames = [
             _read(data[start:stop], options)
@@ -74,7 +73,7 @@ def load(data: bytes, layout: Layout, dialect: Dialect, width: int) -> pd.DataFr
 def _read(data: bytes, options: dict[str, Any]) -> pd.DataFrame:
     # Strings, and no word that stands for a missing value. `index_col=False` breaks this engine, and it
     # needs none: it never takes a column for the index.
-    return pd.read_csv(
+    frame: pd.DataFrame = pd.read_csv(
         BytesIO(data),
         engine="pyarrow",
         dtype=str,
@@ -83,6 +82,7 @@ def _read(data: bytes, options: dict[str, Any]) -> pd.DataFrame:
         na_values=[],
         **options,
     )
+    return frame
 
 
 def _is_plain(character: str) -> bool:
@@ -98,14 +98,24 @@ def _has_plain_lines(data: bytes) -> bool:
 
 
 def _unquoted(data: bytes) -> Layout | None:
-    blank = data.startswith((b"\n", b"\r\n")) or b"\n\n" in data or b"\n\r\n" in data
-    if blank:
+    raw = np.frombuffer(data, np.uint8)
+    ends = np.flatnonzero(raw == _NEWLINE) + 1
+    if _has_blank(raw, np.concatenate(([0], ends[:-1])), ends):
         return None
-    count = data.count(b"\n")
-    return Layout(len(data), np.arange(count, dtype=np.int64), count, [0, len(data)])
+    return Layout(len(data), np.arange(len(ends), dtype=np.int64), len(ends), [0, len(data)])
 
 
-def _quoted(data: bytes, quote: int, delimiter: int) -> Layout | None:
+def _may_quote(data: bytes, dialect: Dialect) -> bool:
+    """Whether any cell begins with a quote; elsewhere in a cell that is not quoted it is a character."""
+    quote = dialect.quotechar.encode()
+    if not quote or quote not in data:
+        return False
+    delimiter = dialect.delimiter.encode()
+    return data.startswith(quote) or any(mark + quote in data for mark in (delimiter, b"\n"))
+
+
+def _quoted(data: bytes, dialect: Dialect) -> Layout | None:
+    quote, delimiter = ord(dialect.quotechar), ord(dialect.delimiter)
     raw = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(raw == quote)
     newlines = np.flatnonzero(raw == _NEWLINE)
@@ -124,7 +134,7 @@ def _quoted(data: bytes, quote: int, delimiter: int) -> Layout | None:
         return None
     spans_lines = line_ends != len(record_ends)
     cuts = _cuts(record_ends) if spans_lines else [0, end]
-    return None if cuts is None else Layout(end, lines.astype(np.int64), line_ends, cuts)
+    return None if cuts is None else Layout(end, lines.astype(np.int64), line_ends, cuts, dialect.quotechar)
 
 
 def _is_strict(raw: NDArray[np.uint8], quotes: NDArray[np.intp], quote: int, delimiter: int) -> bool:

@@ -44,13 +44,18 @@ class Stretch:
             yield Chunk(
                 kind=kind,
                 header=header,
-                frame=self.frame.iloc[start:stop].reset_index(drop=True),
+                frame=self._frame(int(start), int(stop)),
                 rows=self.rows[start:stop],
                 lines=self.lines[start:stop],
                 raw=None if self.raw is None else self.raw[start:stop],
                 unreadable=tuple(bad for bad in self.unreadable if first <= bad.row < first + size),
                 position=position,
             )
+
+    def _frame(self, start: int, stop: int) -> pd.DataFrame:
+        if stop - start == len(self.frame):
+            return self.frame
+        return self.frame.iloc[start:stop].reset_index(drop=True)
 
 
 def unreadable(row: int, line: int, reason: str, raw: bytes, rule: Rule = "row-unreadable") -> Unreadable:

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
-from replay.source import regular
+from replay.source import bounds, regular
 from replay.source.encoding import is_utf8
 from replay.source.exact import STILL_OPEN, Record, parse
+from replay.source.lines import blocks
 from replay.source.stretch import Rule, Stretch, unreadable
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterator
 
     from replay.records import Unreadable
     from replay.source.dialect import Dialect
@@ -39,17 +40,14 @@ class Table:
         self._dialect = dialect
         self._width = width
 
-    def read(self, data: bytes) -> Stretch:
+    def read(self, data: bytes) -> Iterator[Stretch]:
         """Read a block of whole lines; a record that is still open at its end is carried to the next."""
-        data = self.carried + data
-        layout = regular.survey(data, self._dialect)
-        frame = regular.load(data, layout, self._dialect, self._width) if layout else None
-        if layout is None or frame is None:
-            return self._exactly(data, final=False)
-        lines = layout.lines + self.line
-        self.line += layout.line_ends
-        self.carried = data[layout.end :]
-        return Stretch(frame, self._number(len(frame)), lines, [])
+        stretch = self._fast(data)
+        if stretch is not None:
+            yield stretch
+            return
+        for part in blocks([data], bounds.PART_BYTES):  # so that one odd record slows down its part only
+            yield self._fast(part.data) or self._exactly(self.carried + part.data, final=False)
 
     def finish(self, tail: bytes) -> Stretch:
         """Read what is left at the end of the source: an open record, and a last line without an end."""
@@ -62,6 +60,19 @@ class Table:
         self.line += 1
         none = np.array([], np.int64)
         return Stretch(self._frame([]), none, none, [bad])
+
+    def _fast(self, data: bytes) -> Stretch | None:
+        data = self.carried + data
+        layout = regular.survey(data, self._dialect)
+        frame = regular.load(data, layout, self._dialect, self._width) if layout else None
+        if layout is None or frame is None:
+            return None
+        lines = layout.lines + self.line
+        rows = np.arange(self.row, self.row + len(frame), dtype=np.int64)
+        self.row += len(frame)
+        self.line += layout.line_ends
+        self.carried = data[layout.end :]
+        return Stretch(frame, rows, lines, [])
 
     def _exactly(self, data: bytes, *, final: bool) -> Stretch:
         lines = data.splitlines(keepends=True)
@@ -103,15 +114,8 @@ class Table:
         return unreadable(self.row, self.line + record.start, text, raw, rule)
 
     def _frame(self, rows: list[list[str]]) -> pd.DataFrame:
-        columns = zip(*rows, strict=True) if rows else [()] * self._width
-        return pd.DataFrame(
-            {label: pd.array(list(column), dtype="str") for label, column in enumerate(columns)}
-        )
-
-    def _number(self, count: int) -> NDArray[np.int64]:
-        """Row numbers for so many records."""
-        self.row += count
-        return np.arange(self.row - count, self.row, dtype=np.int64)
+        cells = np.array(rows, dtype=object).reshape(-1, self._width)
+        return pd.DataFrame(cells, dtype="str")
 
 
 def _cells(count: int) -> str:

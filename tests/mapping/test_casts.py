@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from mapping.chunks import apply, assigned, breaches, column, records, values
 
 from replay.mapping import Mapping, bodies
-from replay.records import Mapped
+
+if TYPE_CHECKING:
+    from replay.records import Mapped
 
 FAILS = object()
 

@@ -1,0 +1,68 @@
+"""What a check found, and the rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from replay.console.words import VALUE_SHOWN, keys_line, print_data, row, screen, short, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from replay.pipeline import CheckResult, RuleTally
+    from replay.rules import Rule
+
+
+def show_check(result: CheckResult, problems: Path | None) -> None:
+    """What a check found: the broken rules, errors apart from warnings, and what comes next."""
+    _show_problems("Errors: these rows are not sent", result.problems, "error")
+    _show_problems("Warnings: these rows are sent", result.problems, "warning")
+    rows = result.rows
+    print_data(
+        f"{rows['read']:,} rows read: {rows['valid']:,} can be sent "
+        f"({rows['warned']:,} of them with a warning), {rows['invalid']:,} cannot."
+    )
+    _show_keys_and_users(result.event_keys, result.users, result.estimates)
+    if problems is not None:
+        print_data(f"Every problem of every row: {problems}")
+    elif result.problems:
+        print_data("Every problem of every row, in a file: add --problems problems.csv")
+
+
+def _show_problems(title: str, tallies: list[RuleTally], severity: str) -> None:
+    broken = [tally for tally in tallies if tally.severity == severity]
+    if not broken:
+        return
+    print_data(title)
+    shown = table("rule", "rows", "for example", "what to do")
+    for tally in broken:
+        message = tally.examples[0].message if tally.examples else ""
+        row(shown, tally.rule, f"{tally.rows:,}", _example(tally), message)
+    screen(to_stdout=True).print(shown)
+
+
+def _example(tally: RuleTally) -> str:
+    if not tally.examples:
+        return ""
+    example = tally.examples[0]
+    field = f" {example.field}" if example.field else ""
+    return f"row {example.row} (line {example.line}){field}: {short(example.value, VALUE_SHOWN)}"
+
+
+def _show_keys_and_users(event_keys: dict[str, int], users: int, estimates: list[str]) -> None:
+    about = "about " if "users" in estimates else ""
+    print_data(f"Users: {about}{users:,}. Event keys: {keys_line(event_keys, estimates)}")
+
+
+def rule_dict(rule: Rule) -> dict[str, Any]:
+    """A rule as `rules --json` prints it."""
+    return {name: getattr(rule, name) for name in ("id", "severity", "limit", "origin", "advice")}
+
+
+def show_rules(rules: Iterable[Rule]) -> None:
+    """The rules as a table."""
+    shown = table("rule", "severity", "what it says", "from")
+    for rule in rules:
+        row(shown, rule.id, rule.severity, rule.limit, rule.origin)
+    screen(to_stdout=True).print(shown)

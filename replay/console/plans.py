@@ -1,0 +1,88 @@
+"""What a run is about to do, on one screen, with what one should know before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from replay.console.words import clean, keys_line, say
+from replay.settings import show_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from replay.pipeline import Plan
+    from replay.settings import RunSettings
+
+HONEST_NOTES: Final = (
+    "Hackle stamps an event when it arrives: these will carry the time of sending, not their own.",
+    "There is no undo, and a new event key cannot be renamed once it is there.",
+    "Old user properties may overwrite today's profiles.",
+    "Old pairs of device and user may change who is who.",
+    "Events can set off live push campaigns.",
+    "Nothing in a key tells production from development: look once more whose key this is.",
+)
+
+
+def show_plan(plan: Plan, settings: RunSettings, command: str) -> None:
+    """What a run is about to do, on one screen, with what one should know before."""
+    for name, text in _plan_lines(plan, settings):
+        say(f"  {name:<11}{text}")
+    if not settings.dry_run and not settings.sandbox:
+        say("Before you send:")
+        for note in HONEST_NOTES:
+            say(f"  - {note}")
+
+
+def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
+    for source in plan.sources:
+        how = [source.format, source.compression, source.encoding, _delimiter(source.delimiter)]
+        yield (
+            "source",
+            f"{clean(source.source.name)} ({', '.join(part for part in how if part)}): {source.rows:,} rows",
+        )
+    yield (
+        "target",
+        "an embedded sandbox; nothing leaves this machine"
+        if settings.sandbox
+        else show_url(settings.sink.url),
+    )
+    yield (
+        "rows",
+        f"{plan.read:,} read, {plan.valid:,} to send, {plan.invalid:,} invalid, {plan.skipped:,} skipped",
+    )
+    if plan.left:
+        yield "left", f"{plan.left:,} rows of other outcomes stay in the failed file; --only takes them"
+    invalid = plan.tally.invalid_by_rule()
+    if invalid:
+        yield (
+            "invalid",
+            ", ".join(f"{rule} {rows:,}" for rule, rows in invalid.items()) + "; `replay check` shows them",
+        )
+    keys = dict(sorted(plan.tally.event_keys.items(), key=lambda item: -item[1]))
+    yield "event keys", keys_line(keys, plan.tally.estimates)
+    yield "users", f"{'about ' if 'users' in plan.tally.estimates else ''}{plan.tally.users:,}"
+    yield "pace", _pace(plan, settings)
+    yield "results", f"{settings.runs}, ledger {settings.ledger_path}"
+
+
+def _delimiter(delimiter: str | None) -> str | None:
+    return None if delimiter is None else {"\t": "tab"}.get(delimiter, f"'{delimiter}'")
+
+
+def _pace(plan: Plan, settings: RunSettings) -> str:
+    most = f"at most {settings.sink.concurrency} requests in flight"
+    rate = settings.send.rate
+    seconds = plan.seconds(rate)
+    if rate is None or seconds is None:
+        return f"no rate limit, {most}"
+    return f"{rate:g}/s, {most}: about {duration(seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min"

@@ -1,0 +1,77 @@
+"""Talk and data: what goes to which stream, cleaned of what could steer a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+NUMBERS: Final = frozenset({"rows", "delivered", "failed", "pending"})
+EVENT_KEYS_SHOWN: Final = 12
+VALUE_SHOWN: Final = 40
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """Text that cannot move the cursor, colour the terminal or turn the line around."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+def say(text: str) -> None:
+    """One line of talk."""
+    print(text, file=sys.stderr)  # noqa: T201
+
+
+def print_data(text: str) -> None:
+    """One line of data."""
+    print(text)  # noqa: T201
+
+
+def print_json(document: dict[str, Any]) -> None:
+    """One JSON object, the only thing on standard output."""
+    print_data(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def screen(*, to_stdout: bool) -> Console:
+    """What tables are drawn on."""
+    from rich.console import Console
+
+    return Console(stderr=not to_stdout, highlight=False, soft_wrap=False)
+
+
+def table(*columns: str) -> Table:
+    """A table whose first column is never folded, because people copy names and ids from it."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
+        justify: Any = "right" if column in NUMBERS else "left"
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=place == 0 or column in NUMBERS)
+    return made
+
+
+def row(table: Table, *cells: object) -> None:
+    """Add a row of cleaned cells to a table."""
+    from rich.text import Text
+
+    table.add_row(*(Text(clean(str(cell))) for cell in cells))
+
+
+def short(text: str, most: int) -> str:
+    """The text, cut after `most` characters."""
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def keys_line(event_keys: dict[str, int], estimates: list[str]) -> str:
+    """The commonest event keys with their counts."""
+    first = list(event_keys.items())[:EVENT_KEYS_SHOWN]
+    text = ", ".join(f"{clean(short(key, VALUE_SHOWN))} {rows:,}" for key, rows in first) or "none"
+    beyond = len(event_keys) - len(first)
+    more = " or more" if "event_keys" in estimates else ""
+    return f"{text} and {beyond:,}{more} others" if beyond > 0 or more else text
