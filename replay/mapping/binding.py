@@ -51,8 +51,12 @@ def bind(
     if time is not None:
         named.add(time.located.owner)
     return FieldBound(
-        fields=tuple(_expand(located, header if kind == "table" else (), named, locate)),
-        rest=tuple(t[:-1] for t, s in located.items() if isinstance(s, fields.Rest) and kind == "records"),
+        fields=tuple(_expand(located, locate, named)),
+        rest=tuple(
+            target[:-1]
+            for target, place in located.items()
+            if isinstance(place, fields.Rest) and isinstance(locate, RecordFinder)
+        ),
         named=frozenset(named),
         time=time,
     )
@@ -81,21 +85,16 @@ def _bind_time(
 
 
 def _expand(
-    located: dict[Target, Any],
-    header: Sequence[str],
-    named: set[str],
-    locate: TableFinder | RecordFinder,
+    located: dict[Target, Any], locate: TableFinder | RecordFinder, named: set[str]
 ) -> Iterator[tuple[Target, Located | fields.Constant]]:
     """The fields with every `"*"` of a table written out; what is named explicitly stays so."""
-    for target, source in located.items():
-        if not isinstance(source, fields.Rest):
-            yield target, source
-            continue
-        for column, name in enumerate(header):
-            if not name.startswith(CARRIED) and name not in named and isinstance(locate, TableFinder):
-                locate.check_unique(name)
-                if (*target[:-1], name) not in located:
-                    yield (*target[:-1], name), Located(locate.name, name, name, column)
+    for target, place in located.items():
+        if not isinstance(place, fields.Rest):
+            yield target, place
+        elif isinstance(locate, TableFinder):
+            for other in locate.others(named):
+                if (*target[:-1], other.owner) not in located:
+                    yield (*target[:-1], other.owner), other
 
 
 class TableFinder:
@@ -131,19 +130,27 @@ class TableFinder:
                 return owner, path
         return None
 
+    def others(self, named: set[str]) -> Iterator[Located]:
+        """Every column that nothing names; our own notes are none."""
+        for column, name in enumerate(self.header):
+            if name not in named and not name.startswith(CARRIED):
+                self.check_unique(name)
+                yield Located(self.name, name, name, column)
+
     def check_unique(self, name: str) -> None:
         """Refuse to read a column whose name is empty or not its own."""
+        if name != "" and self._counts[name] == 1:
+            return
         places = [place for place, other in enumerate(self.header, 1) if other == name]
         if name == "":
             raise MappingError(
                 f"{self.name}: column {places[0]} has an empty name, and the mapping would read it. "
                 'Name it in the header, or name the columns you need instead of "*".'
             )
-        if len(places) > 1:
-            raise MappingError(
-                f"{self.name}: the name {name!r} stands over {len(places)} columns "
-                f"({', '.join(map(str, places))}), and the mapping would read it. Give each its own name."
-            )
+        raise MappingError(
+            f"{self.name}: the name {name!r} stands over {len(places)} columns "
+            f"({', '.join(map(str, places))}), and the mapping would read it. Give each its own name."
+        )
 
 
 class RecordFinder:

@@ -65,10 +65,8 @@ class ApiRecords:
         for place, record in enumerate(chunk.frame[0].tolist()):
             reader.read(place, record)
         mapped = reader.mapped(len(chunk))
-        made: dict[Target, pd.Series[Any]] = {}
-        for target, column in mapped.columns.items():
-            made[target] = _as_taken(target, column, mapped.findings)
-        return Mapped(mapped.size, made, mapped.findings)
+        made = {t: _as_taken(t, column, mapped.findings) for t, column in mapped.columns.items()}
+        return Mapped(mapped.size, _filled(made), mapped.findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +96,7 @@ class FieldBound:
         for column, name in self.unknown:
             reading.unknown(column, name)
         micros = reading.time(self.time) if self.time is not None else None
-        filled = {target: column for target, column in reading.columns.items() if len(column)}
-        return Mapped(len(chunk), filled, reading.findings, micros)
+        return Mapped(len(chunk), _filled(reading.columns), reading.findings, micros)
 
     def _read_rest(self, reading: _Reading) -> None:
         members = list(_gather(reading.records, self.named))
@@ -108,6 +105,10 @@ class FieldBound:
                 target = (*owner, name)
                 if target not in reading.columns:
                     reading.columns[target] = _as_taken(target, column, reading.findings)
+
+
+def _filled(columns: dict[Target, pd.Series[Any]]) -> dict[Target, pd.Series[Any]]:
+    return {target: column for target, column in columns.items() if len(column)}
 
 
 def _gather(records: list[Any], named: frozenset[str]) -> Iterator[tuple[str, pd.Series[Any]]]:

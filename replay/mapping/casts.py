@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from replay.mapping import columns, numbers
+from replay.mapping import cells, columns, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +37,6 @@ _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": 
 _INTEGERS: Final = r"^-?[0-9]{1,18}$"  # int64 for certain
 _DECIMALS: Final = r"^-?[0-9]+\.[0-9]+$"
 _DECIMAL_BYTES: Final = 16  # 15 digits and the point: a float64 keeps them
-_DECODE: Final = msgspec.json.Decoder(float_hook=numbers.exact).decode
 _ENCODE: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -125,8 +124,8 @@ def to_json(value: Any) -> Any:
     if type(value) is not str:
         return value
     try:
-        return _DECODE(value)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return cells.decode(value)
+    except ValueError:
         return FAILED
 
 

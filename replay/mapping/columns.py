@@ -17,18 +17,19 @@ if TYPE_CHECKING:
 _DTYPES: Final = {str: "str", int: "int64", float: "float64", bool: "bool"}
 
 
-def build(values: Sequence[Any], places: Any) -> pd.Series[Any]:
+def build(values: Sequence[Any], places: Sequence[int] | NDArray[np.int64] | pd.Index) -> pd.Series[Any]:
     """The column of these values at these places, of the narrowest dtype that keeps every one as it is."""
+    index = places if isinstance(places, range | pd.Index) else np.asarray(places, dtype=np.int64)
     kinds = set(map(type, values))
     dtype = _DTYPES.get(kinds.pop(), "object") if len(kinds) == 1 else "object"
     if dtype == "object":
-        return pd.Series(_objects(values), index=places)
+        return pd.Series(_objects(values), index=index)
     if dtype == "str":
-        return pd.Series(pa.array(values, pa.large_string()), index=places, dtype="str")
+        return pd.Series(pa.array(values, pa.large_string()), index=index, dtype="str")
     try:
-        return pd.Series(values, index=places, dtype=dtype)
+        return pd.Series(values, index=index, dtype=dtype)
     except OverflowError:  # an integer of more than 64 bits
-        return pd.Series(_objects(values), index=places)
+        return pd.Series(_objects(values), index=index)
 
 
 def _objects(values: Sequence[Any]) -> NDArray[np.object_]:

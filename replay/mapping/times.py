@@ -75,7 +75,7 @@ def read(column: pd.Series[Any], time: Time) -> Times:
             micros.append(result)
             places.append(place)
     return Times(
-        pd.Series(micros, index=places, dtype="int64"),
+        pd.Series(micros, index=np.array(places, dtype=np.int64), dtype="int64"),
         {reason: column.iloc[orders] for reason, orders in unreadable.items()},
     )
 

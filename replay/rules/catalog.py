@@ -42,7 +42,7 @@ _ALL: Final = (
         "SDK",
         "map an identifier, or fill it in",
     ),
-    Rule("value-not-number", "error", "event.value is a number", "HTTP", 'write "amount:number"'),
+    Rule("value-not-number", "error", "event.value is a number", "HTTP", 'cast it, as in "amount:number"'),
     Rule(
         "type-wrong",
         "error",

@@ -76,7 +76,10 @@ def _hashes(mapped: Mapped) -> NDArray[np.uint64]:
 
 
 def _hash_column(column: pd.Series[Any]) -> NDArray[np.uint64]:
-    values = column.array if is_text(column) else np.array([repr(v) for v in column.tolist()], dtype=object)
+    values: Any = column.array
+    if not is_text(column):
+        spelled = [value if isinstance(value, str) else f"\0{value!r}" for value in column.tolist()]
+        values = np.array(spelled, dtype=object)
     return np.asarray(pd.util.hash_array(values, categorize=False), dtype=np.uint64)
 
 

@@ -102,6 +102,11 @@ def test_key_and_identifiers_are_text_and_an_integer_becomes_its_digits() -> Non
     ]
 
 
+def test_a_column_of_which_nothing_can_be_taken_is_no_column() -> None:
+    mapped = apply(records({"event": {"key": 1.5}, "user": {"userId": True}}), None)
+    assert mapped.columns == {}
+
+
 def test_text_is_wanted_of_mapped_records_too() -> None:
     mapped = apply(
         records({"e": 1.5, "u": 5}, {"e": "k", "u": None}), assigned("event.key=e", "user.userId=u")

@@ -17,7 +17,7 @@ WARNINGS = [
 ]  # fmt: skip
 
 
-def test_the_rules_are_those_that_were_promised_in_their_order_and_severity() -> None:
+def test_the_rules_are_those_promised_in_their_order_and_severity() -> None:
     assert list(RULES) == [*ERRORS, *WARNINGS, "row-duplicate"]
     assert [RULES[rule].severity for rule in ERRORS] == ["error"] * len(ERRORS)
     assert [RULES[rule].severity for rule in WARNINGS] == ["warning"] * len(WARNINGS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from replay.records import Chunk, Finding, Mapped, Target
 from replay.rules import RULES, Judge, invalid_places, severities
-from replay.settings import Severity
+
+if TYPE_CHECKING:
+    from replay.settings import Severity
 
 KEY: Target = ("event", "key")
 VALUE: Target = ("event", "value")
@@ -228,7 +230,10 @@ def test_a_rule_that_is_off_is_not_found() -> None:
 
 def test_a_message_says_what_is_allowed_and_what_to_do() -> None:
     (finding,) = judge(mapped({**SOUND, VALUE: "12"}))
-    assert finding.message == 'this is no number; allowed: event.value is a number; write "amount:number"'
+    assert (
+        finding.message
+        == 'this is no number; allowed: event.value is a number; cast it, as in "amount:number"'
+    )
     assert finding.values == ["12"]
 
 
@@ -267,6 +272,13 @@ def test_a_row_that_says_the_same_as_an_earlier_one_is_a_duplicate_only_when_ask
 def test_the_same_value_at_another_target_is_no_duplicate() -> None:
     judging = Judge(severities({"row-duplicate": "warning"}))
     assert judging.judge(mapped(event("a", "x"), user("a", "x"), event("b", "x")), chunk(3)) == []
+
+
+def test_a_duplicate_is_known_whatever_else_its_column_holds() -> None:
+    judging = Judge(severities({"row-duplicate": "warning"}))
+    assert judging.judge(mapped(event("a", "x"), event("a", "5")), chunk(2)) == []
+    (finding,) = judging.judge(mapped(event("a", 5), event("a", "x")), chunk(2, 3))
+    assert (finding.positions, finding.values) == ([1], [1])
 
 
 def test_only_errors_make_a_row_invalid() -> None:
