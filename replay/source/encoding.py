@@ -23,6 +23,7 @@ _MARKS: Final = (  # UTF-32 first: its little-endian mark begins with that of UT
 )
 _BYTE_CANDIDATES: Final = ("cp949", "euc-kr", "shift_jis", "gb18030", "cp1252", "latin-1")
 _WIDE_CANDIDATES: Final = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+_NOT_OF_FILES: Final = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
 _KEEP_BROKEN: Final = "replay-keep-broken"
 
 
@@ -37,14 +38,25 @@ codecs.register_error(_KEEP_BROKEN, _keep_broken)
 
 def encoding_of(head: bytes, wanted: str | None) -> str:
     """The encoding to read a source by: what the user wants, else its byte order mark, else UTF-8."""
-    if wanted is not None:
-        return _text_codec(wanted)
-    return next((name for mark, name in _MARKS if head.startswith(mark)), "utf-8")
+    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+    if wanted is None:
+        return marked or "utf-8"
+    codec = _text_codec(wanted)
+    if codec not in ("utf-16", "utf-32"):
+        return codec
+    if marked is None or not marked.startswith(codec):
+        raise UsageError(
+            f"--encoding {wanted}: no byte order mark says which byte of a character comes first. "
+            f"Name it: {codec}-le (the usual one) or {codec}-be."
+        )
+    return marked
 
 
 def _text_codec(name: str) -> str:
     try:
         codec = codecs.lookup(name).name
+        if codec.replace("_", "-") in _NOT_OF_FILES:
+            raise LookupError(name)
         "".encode(codec)  # refuses codecs that are not of text, such as base64
         codecs.getincrementaldecoder(codec)(errors=_KEEP_BROKEN)
     except (LookupError, ValueError) as error:

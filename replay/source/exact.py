@@ -60,22 +60,26 @@ def parse(lines: Sequence[bytes], dialect: Dialect, *, final: bool) -> Iterator[
     """
     start, stuck = 0, None
     while start < len(lines):
-        # Inside one open quote all records are in one state, so what became of the first becomes of those
-        # that begin later and leave a quote open too. Reading each anew would take quadratic time.
-        if stuck is None or start + 1 >= stuck.until or not _opens(lines[start], dialect):
+        if stuck is None or start + 1 >= stuck.until:
             stuck = yield from _strict(lines, start, dialect)
             if stuck is None:
                 return
             start = stuck.start
+        elif (alone := _alone(lines, start, dialect)) is not None:
+            yield from alone
+            start += 1
+            continue
+        # The record on this line leaves a quote open. Inside one open quote all records are in one state,
+        # so what became of the first became of this one too: reading each anew would take quadratic time.
         reason = TOO_LONG if start < stuck.keeps else stuck.reason
-        if not reason and stuck.open and not final:
+        if not reason and not stuck.open:
+            stuck = None  # from this line on it keeps the bounds, and closes
+        elif not reason and not final:
             yield Record(start, len(lines), [], STILL_OPEN)
             return
-        if not reason and not stuck.open:
-            stuck = None  # from here on it keeps the bounds, and closes
-            continue
-        yield Record(start, start + 1, [], reason or UNCLOSED)
-        start += 1
+        else:
+            yield Record(start, start + 1, [], reason or UNCLOSED)
+            start += 1
 
 
 def _strict(lines: Sequence[bytes], start: int, dialect: Dialect) -> Generator[Record, None, _Stuck | None]:
@@ -110,11 +114,10 @@ def _keeps_bounds(lines: Sequence[bytes], first: int, stop: int) -> int:
     return lowest
 
 
-def _opens(line: bytes, dialect: Dialect) -> bool:
-    """Whether a record that begins on this line leaves a quote open at its end."""
+def _alone(lines: Sequence[bytes], at: int, dialect: Dialect) -> list[Record] | None:
+    """The record on one line (none, if it is blank), or None where it leaves a quote open."""
     try:
-        for _ in dialect.reader([line.decode("utf-8", "surrogateescape")]):
-            pass
+        (cells,) = dialect.reader([lines[at].decode("utf-8", "surrogateescape")])
     except csv.Error as error:
-        return str(error) == _NO_MORE_LINES
-    return False
+        return None if str(error) == _NO_MORE_LINES else [Record(at, at + 1, [], STRAY)]
+    return [Record(at, at + 1, cells)] if cells else []

@@ -35,9 +35,12 @@ def count_lines(data: bytes) -> int:
 def blocks(
     pieces: Iterable[bytes], size: int = bounds.BLOCK_BYTES, longest: int = bounds.LINE_BYTES
 ) -> Iterator[Block]:
-    """Cut a stream into blocks of at least `size` bytes, at line ends; no line is longer than `longest`."""
+    """Cut a stream into blocks of at least `size` bytes, at line ends.
+
+    No line is longer than `longest`, which is at least twice the size.
+    """
     pending = bytearray()
-    goal, skipping = size, False
+    searched, skipping = 0, False
     for piece in _at_most(size, pieces):
         pending += piece
         if skipping:
@@ -45,11 +48,10 @@ def blocks(
         if not skipping and _first_line_bytes(pending, longest) > longest:
             yield Block("overlong", bytes(pending[: bounds.RAW_BYTES]))
             skipping = not _drop_first_line(pending)
-        if len(pending) >= goal and not skipping:
-            end = _last_line_end(pending)
-            goal = (
-                size if end else min(2 * goal, longest)
-            )  # so that a long line is not searched anew each time
+            searched = 0
+        if len(pending) >= size and not skipping:
+            end = _last_line_end(pending, searched)
+            searched = 0 if end else len(pending) - 1
             if end:
                 with memoryview(pending) as view:
                     data = bytes(view[:end])
@@ -75,9 +77,9 @@ def _at_most(size: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield from (piece[at : at + size] for at in range(0, len(piece), size))
 
 
-def _last_line_end(data: bytes | bytearray) -> int:
+def _last_line_end(data: bytes | bytearray, start: int = 0) -> int:
     r"""Where the last line that surely ended ends; a \r at the very end may be half of a \r\n."""
-    return max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1)) + 1
+    return max(data.rfind(b"\n", start), data.rfind(b"\r", start, len(data) - 1)) + 1
 
 
 def _first_line_end(data: bytes | bytearray) -> int:

@@ -24,7 +24,7 @@ def test_blocks_join_to_the_stream_and_end_where_lines_end(data: bytes, size: in
     assert [block.kind for block in found[:-1]] == ["whole"] * len(found[:-1])
 
 
-@given(TEXTS, st.integers(1, 8), st.integers(1, 8), st.integers(8, 12))
+@given(TEXTS, st.integers(1, 4), st.integers(1, 8), st.integers(8, 12))
 def test_a_line_past_the_bound_is_told_apart_wherever_the_pieces_are_cut(
     data: bytes, size: int, step: int, longest: int
 ) -> None:

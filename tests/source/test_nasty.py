@@ -44,7 +44,7 @@ WHOLE = {
 }
 
 # rows that are read, the unreadable ones included; lines and rules of the unreadable ones
-CSV_UNREADABLE = "row-unreadable"
+UNREADABLE = "row-unreadable"
 FIELDS = "row-fields"
 SMALL: dict[str, tuple[int, list[tuple[int, str]]]] = {
     "empty.jsonl": (0, []),
@@ -60,15 +60,15 @@ SMALL: dict[str, tuple[int, list[tuple[int, str]]]] = {
     "korean-utf-16.csv": (2, []),
     "korean-utf-32.csv": (2, []),
     "korean-nfd.csv": (2, []),
-    "mixed-encoding.csv": (2, [(3, CSV_UNREADABLE)]),
+    "mixed-encoding.csv": (2, [(3, UNREADABLE)]),
     "mixed-eol.csv": (3, []),
     "bare-cr-in-field.csv": (2, [(2, FIELDS)]),
     "quoted-newlines.csv": (4, []),
-    "unclosed-quote.csv": (3, [(2, CSV_UNREADABLE)]),
-    "unclosed-quote-then-quote.csv": (4, [(2, CSV_UNREADABLE), (4, CSV_UNREADABLE)]),
-    "text-after-quote.csv": (2, [(2, CSV_UNREADABLE)]),
+    "unclosed-quote.csv": (3, [(2, UNREADABLE)]),
+    "unclosed-quote-then-quote.csv": (4, [(2, UNREADABLE), (4, UNREADABLE)]),
+    "text-after-quote.csv": (2, [(2, UNREADABLE)]),
     "quote-in-field.csv": (2, []),
-    "backslash-escape.csv": (2, [(2, CSV_UNREADABLE)]),
+    "backslash-escape.csv": (2, [(2, UNREADABLE)]),
     "space-before-quote.csv": (1, [(2, FIELDS)]),
     "short-row.csv": (3, [(3, FIELDS)]),
     "long-row.csv": (3, [(3, FIELDS)]),
@@ -79,24 +79,24 @@ SMALL: dict[str, tuple[int, list[tuple[int, str]]]] = {
     "case-header.csv": (1, []),
     "types.csv": (26, []),
     "nul.csv": (2, []),
-    "nul.jsonl": (2, [(2, CSV_UNREADABLE)]),
-    "control.jsonl": (1, [(1, CSV_UNREADABLE)]),
-    "one-nan.jsonl": (1, [(1, CSV_UNREADABLE)]),
-    "one-infinity.jsonl": (1, [(1, CSV_UNREADABLE)]),
-    "one-1e400.jsonl": (1, [(1, CSV_UNREADABLE)]),
-    "one-dup-keys.jsonl": (1, [(1, CSV_UNREADABLE)]),
+    "nul.jsonl": (2, [(2, UNREADABLE)]),
+    "control.jsonl": (1, [(1, UNREADABLE)]),
+    "one-nan.jsonl": (1, [(1, UNREADABLE)]),
+    "one-infinity.jsonl": (1, [(1, UNREADABLE)]),
+    "one-1e400.jsonl": (1, [(1, UNREADABLE)]),
+    "one-dup-keys.jsonl": (1, [(1, UNREADABLE)]),
     "one-bigint.jsonl": (1, []),
-    "one-lone-surrogate.jsonl": (1, [(1, CSV_UNREADABLE)]),
-    "one-trailing-comma.jsonl": (1, [(1, CSV_UNREADABLE)]),
-    "one-single-quotes.jsonl": (1, [(1, CSV_UNREADABLE)]),
-    "one-two-on-a-line.jsonl": (1, [(1, CSV_UNREADABLE)]),
-    "one-array-line.jsonl": (1, [(1, CSV_UNREADABLE)]),
-    "one-scalar-line.jsonl": (1, [(1, CSV_UNREADABLE)]),
-    "one-null-line.jsonl": (1, [(1, CSV_UNREADABLE)]),
+    "one-lone-surrogate.jsonl": (1, [(1, UNREADABLE)]),
+    "one-trailing-comma.jsonl": (1, [(1, UNREADABLE)]),
+    "one-single-quotes.jsonl": (1, [(1, UNREADABLE)]),
+    "one-two-on-a-line.jsonl": (1, [(1, UNREADABLE)]),
+    "one-array-line.jsonl": (1, [(1, UNREADABLE)]),
+    "one-scalar-line.jsonl": (1, [(1, UNREADABLE)]),
+    "one-null-line.jsonl": (1, [(1, UNREADABLE)]),
     "one-u2028.jsonl": (1, []),
-    "one-comment.jsonl": (1, [(1, CSV_UNREADABLE)]),
+    "one-comment.jsonl": (1, [(1, UNREADABLE)]),
     "one-int-float.jsonl": (1, []),
-    "bad-in-the-middle.jsonl": (3, [(2, CSV_UNREADABLE)]),
+    "bad-in-the-middle.jsonl": (3, [(2, UNREADABLE)]),
     "unterminated-last.jsonl": (2, []),
     "semicolon-decimal-comma.csv": (1, []),
     "tab.tsv": (1, []),
@@ -258,7 +258,7 @@ def test_damage_after_the_last_row_leaves_all_rows_and_is_named(
 
 def test_a_last_line_that_is_cut_is_one_unreadable_row(read_bytes: Callable[..., Any]) -> None:
     got = read_bytes("cut-mid-line.jsonl", JSONL_BYTES[:-20])
-    assert (len(got.rows), got.bad_lines) == (1999, [(2000, CSV_UNREADABLE)])
+    assert (len(got.rows), got.bad_lines) == (1999, [(2000, UNREADABLE)])
 
 
 def test_a_cell_longer_than_the_csv_module_takes_is_read(read_bytes: Callable[..., Any]) -> None:
