@@ -1,9 +1,11 @@
-"""The field map: how records become requests. A door; see the modules.
+"""The field map: how records become requests. A door.
 
-fieldmap   the mapping, as a file or options write it     fields, paths   its words
-binding    a mapping fitted to one source                 bound, api      a chunk under it
-casts, numbers, times, columns   values                   encoding        request bodies
-    users      who a row belongs to
+Behind it lie:
+
+the mapping: fieldmap (as a file or options write it), fields and paths (its words)
+a source: binding (a mapping fitted to it), finders, itself (sources that need no mapping)
+a chunk: bound (a column a target), api (records of the API's shape), users (whose row it is)
+values: casts, numbers, cells, times, columns; encoding (request bodies)
 """
 
 from replay.mapping.binding import bind

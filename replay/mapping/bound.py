@@ -29,6 +29,10 @@ class Bound(Protocol):
         """What the mapping makes of a chunk of that source."""
         ...
 
+    def unseen(self) -> dict[str, str]:
+        """Members that the mapping names and no record so far has, with what to say about each."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Located:
@@ -68,13 +72,18 @@ class ApiRecords:
         made = {t: _as_taken(t, column, mapped.findings) for t, column in mapped.columns.items()}
         return Mapped(mapped.size, _filled(made), mapped.findings)
 
+    def unseen(self) -> dict[str, str]:
+        """Nothing: no mapping names anything."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class FieldBound:
     """A field map whose every text has found its column.
 
     `rest` are the objects that take every member nothing `named` (of records; a table's are written
-    out in `fields`); `unknown` are columns left out because the API does not name them.
+    out in `fields`); `unknown` are columns left out because the API does not name them; `missing`
+    are paths, as the mapping writes them, that no record so far has, with what to say about each.
     """
 
     fields: tuple[tuple[Target, Located | Constant], ...]
@@ -82,10 +91,16 @@ class FieldBound:
     named: frozenset[str] = frozenset()
     unknown: tuple[tuple[int, str], ...] = ()
     time: TimeBound | None = None
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def unseen(self) -> dict[str, str]:
+        """Members that the mapping names and no record so far has, with what to say about each."""
+        return dict(self.missing)
 
     def apply(self, chunk: Chunk) -> Mapped:
         """What the mapping makes of a chunk: each target's values where there are any."""
         reading = _Reading(chunk)
+        self._look_for_missing(reading)
         for target, place in self.fields:
             if isinstance(place, Constant):
                 reading.columns[target] = columns.repeat(place.value, len(chunk))
@@ -97,6 +112,11 @@ class FieldBound:
             reading.unknown(column, name)
         micros = reading.time(self.time) if self.time is not None else None
         return Mapped(len(chunk), _filled(reading.columns), reading.findings, micros)
+
+    def _look_for_missing(self, reading: _Reading) -> None:
+        for text in list(self.missing):
+            if any(paths.reaches(record, paths.split(text)) for record in reading.records):
+                del self.missing[text]
 
     def _read_rest(self, reading: _Reading) -> None:
         members = list(_gather(reading.records, self.named))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
 from math import isfinite
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from replay.mapping import numbers
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 DEPTH: Final = 128
 """The most objects and arrays inside one another."""

@@ -84,14 +84,14 @@ def is_absent(value: Any) -> bool:
     return value is None or (value == "" and type(value) is str)
 
 
-def fill(column: pd.Series[Any], default: Any, places: NDArray[np.bool_]) -> pd.Series[Any]:
-    """The column with a default at the places (a mask of the chunk) that are free for it."""
-    free = places.copy()
+def fill(column: pd.Series[Any], default: Any, allowed: NDArray[np.bool_]) -> pd.Series[Any]:
+    """The column with a default wherever it has no value and is `allowed` one (a mask of the chunk)."""
+    free = allowed.copy()
     free[column.index.to_numpy()] = False
     if not free.any():
         return column
     holes = np.flatnonzero(free)
-    places = np.concatenate([column.index.to_numpy(), holes])
-    order = np.argsort(places)
+    where = np.concatenate([column.index.to_numpy(), holes])
+    order = np.argsort(where)
     values = [*column.tolist(), *[default] * len(holes)]
-    return build([values[place] for place in order], places[order])
+    return build([values[place] for place in order], where[order])

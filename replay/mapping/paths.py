@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from replay.errors import MappingError
 
@@ -96,3 +96,12 @@ _LOOKS: Final = (
     (lambda name: name.strip(), lambda *_: " (the spaces around it count)"),
     (lambda name: unicodedata.normalize("NFC", name.strip()).casefold(), lambda *_: " (case counts)"),
 )
+
+
+def reaches(record: Any, path: tuple[str, ...]) -> bool:
+    """Whether a record has a member at this path, whatever its value."""
+    for name in path:
+        if type(record) is not dict or name not in record:
+            return False
+        record = record[name]
+    return True

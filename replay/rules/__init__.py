@@ -1,7 +1,10 @@
-"""Every rule, judged a column at a time. A door; see the modules.
+"""Every rule, judged a column at a time. A door.
 
-catalog    the rules as data, and their severities     judge      a chunk by every rule
-events, users, properties, sequence   what is judged   findings   how a rule looks at a column
+Behind it lie:
+
+the rules as data: catalog (and how their severities are changed)
+a chunk: judge (by every rule), findings (how a rule looks at a column)
+what is judged: events, users, properties, sequence (rows against those before them)
 """
 
 from replay.rules.catalog import RULES, Rule, parse_rule_option, severities

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from replay import hackle
-from replay.rules.findings import arrow, blank, found, numbers, units
+from replay.rules.findings import arrow, blank, found, numbers, refusals, units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,9 +45,8 @@ def _judge_missing(mapped: Mapped, keys: pd.Series[Any] | None) -> Iterator[Find
         blanks = blank(keys)
         if len(blanks):
             yield found("event-key-missing", "event.key", blanks, "the key is blank")
-    for finding in mapped.findings:
-        if finding.field in ("event", "event.key", ""):
-            absent[finding.positions] = False
+    for refusal in refusals(mapped, ("", "event", "event.key").__contains__):
+        absent[refusal.positions] = False
     if absent.any():
         holes = np.flatnonzero(absent)
         nothing = pd.Series([None] * len(holes), index=holes, dtype=object)

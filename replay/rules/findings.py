@@ -13,7 +13,7 @@ from replay.records import Finding
 from replay.rules.catalog import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from replay.records import Mapped, Target
 
@@ -28,6 +28,13 @@ def found(rule: str, field: str, column: pd.Series[Any], remark: str = "") -> Fi
     limit = f"allowed: {RULES[rule].limit}; {RULES[rule].advice}"
     message = f"{remark}; {limit}" if remark else limit
     return Finding(rule, field, column.index.tolist(), column.tolist(), message)
+
+
+def refusals(mapped: Mapped, concerns: Callable[[str], bool]) -> Iterator[Finding]:
+    """The mapping's findings about values of these fields that are there, but could not be taken."""
+    for finding in mapped.findings:
+        if finding.rule in ("cast-failed", "type-wrong") and concerns(finding.field):
+            yield finding
 
 
 def members(mapped: Mapped, *owner: str) -> Iterator[tuple[Target, pd.Series[Any]]]:

@@ -143,14 +143,11 @@ def _has_many_digits(column: pd.Series[Any]) -> Any:
 def _has_many_decimals(values: Any) -> Any:
     """Whether floats have more decimals than are kept.
 
-    A float of at most six decimals is the one nearest to some integer divided by a million; past
-    2**53 that integer is no longer exact, and the digits themselves are counted.
+    A float of at most six decimals is the one nearest to some integer divided by a million. Past 2**53
+    millionths that integer is not exact, but floats lie so far apart that six decimals tell them apart.
     """
-    scaled = np.rint(values * _DECIMAL_SCALE)
-    many = scaled / _DECIMAL_SCALE != values
-    unsure = np.flatnonzero(np.abs(scaled) >= _EXACT_BOUND)
-    many[unsure] = [_digits_exceed(value) for value in values[unsure].tolist()]
-    return many
+    millionths = np.rint(values * _DECIMAL_SCALE)
+    return (millionths / _DECIMAL_SCALE != values) & (np.abs(millionths) < _EXACT_BOUND)
 
 
 def _digits_exceed(value: float | Decimal) -> bool:

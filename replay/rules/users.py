@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from replay import hackle
-from replay.rules.findings import blank, found, members, show, too_long, units
+from replay.rules.findings import blank, found, members, refusals, show, too_long, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,9 +46,8 @@ def _identifiers(mapped: Mapped) -> Iterator[tuple[Target, pd.Series[Any]]]:
 
 def _judge_missing(mapped: Mapped, usable: Any) -> Iterator[Finding]:
     """Rows without a usable identifier, less those that have one which could not be taken."""
-    for finding in mapped.findings:
-        if finding.rule != "field-unknown" and _concerns_user(finding.field):
-            usable[finding.positions] = True
+    for refusal in refusals(mapped, _concerns_user):
+        usable[refusal.positions] = True
     if not usable.all():
         holes = np.flatnonzero(~usable)
         nothing = pd.Series([None] * len(holes), index=holes, dtype=object)

@@ -25,6 +25,7 @@ _DATA: Final = re.compile(
 )
 _DIGITS: Final = re.compile(r"([0-9]+)")
 STDIN: Final = "-"
+NAME_BYTES: Final = 255  # what file systems take as one name
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ def _expand(name: str, settings: ReadSettings) -> Iterator[Source]:
         yield _standard_input(settings)
     elif "://" in name:
         raise UsageError(f"{name}: addresses are not read yet. Download the file and give its path.")
+    elif len(os.fsencode(Path(name).name)) > NAME_BYTES:
+        raise UsageError(f"{name[:60]}…: no such file; no name of a file is that long.")
     elif Path(name).is_dir():
         yield from _in_folder(Path(name))
     elif Path(name).exists():

@@ -16,10 +16,10 @@ def refusal(header: list[str], *assignments: str) -> str:
     return str(error.value)
 
 
-def record_refusal(record: object, *assignments: str) -> str:
-    with pytest.raises(MappingError) as error:
-        fit(records(record), assigned(*assignments))
-    return str(error.value)
+def unseen(record: object, *assignments: str) -> str:
+    bound = fit(records(record), assigned(*assignments))
+    bound.apply(records(record))
+    return " ".join(bound.unseen().values())
 
 
 @pytest.mark.parametrize(
@@ -90,10 +90,19 @@ def test_a_path_goes_into_records_and_an_escaped_dot_belongs_to_the_name() -> No
     assert values(mapped, "event", "properties", "y") == {0: 2}
 
 
-def test_a_path_that_no_record_of_the_first_chunk_has_is_an_error_with_near_matches() -> None:
-    says = record_refusal({"props": {"Amount": 1}, "_replay": {"id": 1}}, "event.properties.a=props.amount")
+def test_a_path_that_no_record_has_so_far_is_told_with_near_matches() -> None:
+    says = unseen({"props": {"Amount": 1}, "_replay": {"id": 1}}, "event.properties.a=props.amount")
     assert "did you mean 'props.Amount' (case counts)?" in says
     assert "_replay" not in says
+
+
+def test_a_member_that_comes_in_a_later_record_is_read_from_there_on() -> None:
+    bound = fit(records({"e": "a"}), assigned("event.key=e", "event.properties.vip=vip"))
+    bound.apply(records({"e": "a"}))
+    assert list(bound.unseen()) == ["vip"]
+    mapped = bound.apply(records({"e": "b", "vip": True}))
+    assert bound.unseen() == {}
+    assert values(mapped, "event", "properties", "vip") == {0: True}
 
 
 def test_a_null_shows_that_a_member_exists() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapping.chunks import apply, assigned, breaches, column, records, values
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from replay.records import Mapped
 
 FAILS = object()
+
+
+def nested(depth: int) -> list[Any]:
+    return [nested(depth - 1)] if depth > 1 else []
 
 
 def cast_cells(cells: list[str], kind: str) -> Mapped:
@@ -48,6 +52,8 @@ CELLS = [
     ("number", "1E+2", 100.0),
     ("number", "12345678901234567890123", 12345678901234567890123),
     ("number", "0.1000000000000000055", Decimal("0.1000000000000000055")),
+    ("number", "0.12345678901234567", Decimal("0.12345678901234567")),
+    ("number", "9999999999999999999", 9999999999999999999),
     ("number", "1e400", Decimal("1e400")),
     ("number", "1_000", FAILS),
     ("number", " 12 ", FAILS),
@@ -81,7 +87,7 @@ CELLS = [
     ("json", "[1e400]", FAILS),
     ("json", '{"a":1,"b":{"c":1,"c":2}}', FAILS),
     ("json", '"\\ud800"', FAILS),
-    ("json", "[" * 128 + "]" * 128, eval("[" * 128 + "]" * 128)),
+    ("json", "[" * 128 + "]" * 128, nested(128)),
     ("json", "[" * 129 + "]" * 129, FAILS),
     ("json", "[" + "[]," * 200 + "[]]", [[]] * 201),
     ("json", "[" * 100_000, FAILS),
@@ -163,9 +169,8 @@ def test_a_failed_cast_names_the_column_the_type_and_what_to_do() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["json"])
-def test_null_and_empty_text_inside_a_cell_are_absent(kind: str) -> None:
-    assert values(cast_cells(["null", '""', "0"], kind), "event", "properties", "p") == {2: 0}
+def test_null_and_empty_text_inside_a_cell_are_absent() -> None:
+    assert values(cast_cells(["null", '""', "0"], "json"), "event", "properties", "p") == {2: 0}
 
 
 def test_a_default_fills_what_is_absent_and_not_what_failed() -> None:
@@ -173,13 +178,14 @@ def test_a_default_fills_what_is_absent_and_not_what_failed() -> None:
         {"event": {"properties": {"p": {"column": "cell", "type": "number", "default": 0}}}}, "m"
     )
     mapped = apply(column("cell", ["5", "", "x", "2.5"]), mapping)
-    assert values(mapped, "event", "properties", "p") == {0: 5, 1: 0, 3: 2.5}
+    assert list(values(mapped, "event", "properties", "p").items()) == [(0, 5), (1, 0), (3, 2.5)]
     assert breaches(mapped) == [("cast-failed", "event.properties.p", [2])]
 
 
 spelled = st.from_regex(r"-?[0-9]{1,25}(\.[0-9]{1,25})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(st.lists(spelled, min_size=1, max_size=8))
 def test_no_digit_of_a_number_is_lost_on_its_way_into_the_body(cells: list[str]) -> None:
     mapped = cast_cells(cells, "number")
@@ -190,6 +196,7 @@ def test_no_digit_of_a_number_is_lost_on_its_way_into_the_body(cells: list[str])
         assert Decimal(bytes(event["properties"]["p"]).decode()) == Decimal(cell)
 
 
+@settings(deadline=None)
 @given(st.from_regex(r"-?(0|[1-9][0-9]{0,24})", fullmatch=True))
 def test_an_integer_goes_out_with_its_own_digits(cell: str) -> None:
     (body,) = bodies(cast_cells([cell], "number"), np.ones(1, dtype=bool))
@@ -197,6 +204,7 @@ def test_an_integer_goes_out_with_its_own_digits(cell: str) -> None:
     assert body == f'{{"event":{{"properties":{{"p":{digits}}}}},"user":{{}}}}'.encode()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=6))
 def test_what_auto_takes_for_a_number_or_boolean_writes_back_to_the_same_text(text: str) -> None:
     if text == "":

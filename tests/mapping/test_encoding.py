@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapping.chunks import apply, assigned, breaches, records, table
 
@@ -169,6 +169,7 @@ def without_nulls(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if value is not None}
 
 
+@settings(deadline=None)
 @given(st.lists(api_records(), min_size=1, max_size=6), st.data())
 def test_bodies_put_together_by_column_say_what_each_record_says(
     rows: list[Any], data: st.DataObject
@@ -195,6 +196,7 @@ def pruned(record: dict[str, Any]) -> dict[str, Any]:
     return sides
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=6))
 def test_any_text_of_a_cell_arrives_as_it_is(rows: list[tuple[str, str]]) -> None:
     mapped = apply(table(["a", "b"], *map(list, rows)), assigned("event.key=a", "event.properties.b=b"))

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapping.chunks import apply, column, records, values
 
@@ -156,6 +156,7 @@ def test_without_a_property_the_time_is_only_judged() -> None:
 moments = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 
 
+@settings(deadline=None)
 @given(st.lists(moments, min_size=1, max_size=5), st.sampled_from(["Z", "+00:00"]))
 def test_a_column_read_whole_gives_the_moment_that_was_written(times: list[datetime], zone: str) -> None:
     mapped = apply(column("ts", [time.strftime("%Y-%m-%dT%H:%M:%S.%f") + zone for time in times]), mapping())
@@ -166,6 +167,7 @@ def test_a_column_read_whole_gives_the_moment_that_was_written(times: list[datet
     assert mapped.times.tolist() == [(time - epoch) // timedelta(microseconds=1) for time in times]
 
 
+@settings(deadline=None)
 @given(st.lists(st.datetimes(datetime(1980, 1, 1), datetime(2035, 1, 1)), min_size=1, max_size=5))
 def test_local_times_read_whole_and_one_by_one_are_the_same(times: list[datetime]) -> None:
     cells = [time.isoformat(" ", "seconds") for time in times]

@@ -10,10 +10,11 @@ ERRORS = [
     "value-not-number", "type-wrong", "number-not-finite",
 ]  # fmt: skip
 WARNINGS = [
-    "event-key-too-long", "event-key-charset", "event-key-reserved", "identifier-too-long", "identifier-blank",
-    "identifier-name-too-long", "user-id-deprecated", "properties-too-many", "property-name-too-long",
-    "property-name-blank", "property-name-case", "property-reserved", "string-too-long", "number-digits",
-    "value-nested", "array-element", "field-unknown", "time-out-of-order",
+    "event-key-too-long", "event-key-charset", "event-key-reserved",
+    "identifier-too-long", "identifier-blank", "identifier-name-too-long", "user-id-deprecated",
+    "properties-too-many", "property-name-too-long", "property-name-blank", "property-name-case",
+    "property-reserved", "string-too-long", "number-digits", "value-nested", "array-element",
+    "field-unknown", "time-out-of-order",
 ]  # fmt: skip
 
 
