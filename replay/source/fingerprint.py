@@ -22,11 +22,15 @@ class Fingerprint:
 
     `length` in bytes; `digest` of all of them (blake2b of 16 bytes, hex); `marks`: the digest of the
     first N bytes, for N = 4096, 8192, 16384… and each position that was asked for, as far as they go.
+    `whole_lines`: length and digest up to the last line end. `ended`: the digest with a `\\n`, and
+    with a `\\r`, behind the last byte: what a content whose last line is open looks like once it grew.
     """
 
     length: int
     digest: str
     marks: dict[int, str]
+    whole_lines: tuple[int, str]
+    ended: tuple[str, str]
 
 
 class Fingerprinting:
@@ -38,6 +42,7 @@ class Fingerprinting:
         self._marks: dict[int, str] = {}
         self._asked = sorted({position for position in marks_at if position >= 0}, reverse=True)
         self._doubling = FIRST_MARK
+        self._line_end = (0, self._hash.copy())
 
     def watch(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """The same pieces, each hashed before it is handed on."""
@@ -46,8 +51,16 @@ class Fingerprinting:
             yield piece
 
     def update(self, data: bytes) -> None:
-        """Take in the next bytes, stopping at each mark among them."""
+        """Take in the next bytes."""
         rest = memoryview(data)
+        last = max(data.rfind(b"\n"), data.rfind(b"\r")) + 1
+        if last:
+            self._advance(rest[:last])
+            self._line_end = (self._length, self._hash.copy())
+        self._advance(rest[last:])
+
+    def _advance(self, rest: memoryview) -> None:
+        """Take in bytes, stopping at each mark among them."""
         while self._next_mark() <= self._length + len(rest):
             ahead = self._next_mark() - self._length
             self._take(rest[:ahead])
@@ -57,7 +70,18 @@ class Fingerprinting:
 
     def finish(self) -> Fingerprint:
         """The fingerprint of everything taken in so far."""
-        return Fingerprint(self._length, self._hash.hexdigest(), dict(self._marks))
+        return Fingerprint(
+            self._length,
+            self._hash.hexdigest(),
+            dict(self._marks),
+            (self._line_end[0], self._line_end[1].hexdigest()),
+            (self._digest_with(b"\n"), self._digest_with(b"\r")),
+        )
+
+    def _digest_with(self, data: bytes) -> str:
+        more = self._hash.copy()
+        more.update(data)
+        return more.hexdigest()
 
     def _take(self, data: memoryview) -> None:
         self._hash.update(data)

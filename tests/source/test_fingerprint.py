@@ -78,3 +78,15 @@ def test_marks_do_not_depend_on_the_pieces_the_bytes_come_in(
     hashing.update(b"")
     marks = {position for position in [*asked, 4096, 8192, 16384] if position <= len(data)}
     assert hashing.finish() == Fingerprint(len(data), digest(data), {at: digest(data[:at]) for at in marks})
+
+
+@pytest.mark.parametrize("data", [b"", b"a", b"a\n", b"a\nb", b"a\r\nb,c", b"a\rb", b"a\n\n"])
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_what_a_content_must_begin_with_to_be_another_one_grown(data: bytes, size: int) -> None:
+    hashing = Fingerprinting()
+    for start in range(0, len(data), size):
+        hashing.update(data[start : start + size])
+    found = hashing.finish()
+    lines = data[: max(data.rfind(b"\n"), data.rfind(b"\r")) + 1]
+    assert found.whole_lines == (len(lines), digest(lines))
+    assert found.ended == (digest(data + b"\n"), digest(data + b"\r"))
