@@ -1,20 +1,24 @@
 """What came back from one attempt, and what it means for the row and for the run.
 
-Two tables: the meaning of every status, and the meaning of every exception of the HTTP client. The
+Two tables: the meaning of every status, and the words for every exception of the HTTP client. The
 same exceptions come whether the server never read the request or had processed it already, so only
 "had the request begun to leave?" splits what is known from what is not.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import socket
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
+import msgspec
 
 
 class Meaning(StrEnum):
@@ -48,7 +52,9 @@ class Answer:
 _AUTH: Final = frozenset({401, 402, 403, 407})
 _DESTINATION: Final = frozenset({404, 405, 410, 415})
 _TRY_AGAIN: Final = frozenset({408, 425, 429})
-MESSAGE_MAX: Final = 300
+MESSAGE_MAX: Final = 300  # characters of an answer's own words that are kept
+WAIT_MAX: Final = 1e9  # seconds; a longer wait is as good as this one
+_TERMINAL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 
 
 def from_status(status: int, retry_after: str | None, message: str, now: datetime) -> Answer:
@@ -66,7 +72,7 @@ def from_status(status: int, retry_after: str | None, message: str, now: datetim
         return Answer(Meaning.NOT_ACCEPTED, reason, status, retry_after=wait, throttled=throttled)
     if 400 <= status < 500:
         return Answer(Meaning.ROW_REFUSED, reason, status)
-    return Answer(Meaning.UNKNOWN, reason, status)
+    return Answer(Meaning.UNKNOWN, reason, status, retry_after=wait)
 
 
 def parse_retry_after(text: str | None, now: datetime) -> float | None:
@@ -75,14 +81,31 @@ def parse_retry_after(text: str | None, now: datetime) -> float | None:
         return None
     text = text.strip()
     if text.isascii() and text.isdigit():
-        return min(float(text), 1e9)
+        return min(float(text), WAIT_MAX)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - now).total_seconds())
+    return min(max(0.0, (moment - now).total_seconds()), WAIT_MAX)
+
+
+def message_of(raw: bytes, secret: str = "") -> str:
+    """What the body of an answer says for people: its `message`, else its text, cleaned and cut short.
+
+    `secret` is blotted out of it: a server may well repeat the key that it refuses.
+    """
+    text = raw.decode("utf-8", errors="replace")
+    try:
+        document: Any = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        document = None
+    if isinstance(document, dict) and isinstance(document.get("message"), str):
+        text = document["message"]
+    if secret:
+        text = text.replace(secret, "***")
+    return _TERMINAL.sub(" ", text).strip()[:MESSAGE_MAX]
 
 
 _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
@@ -100,6 +123,7 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ClientOSError, "the connection failed"),
     (aiohttp.ClientConnectionError, "the connection failed"),
     (OSError, "the connection failed"),
+    (BaseException, "the attempt failed"),
 )
 """How each exception is told, the first that fits; what it means is decided in `from_exception`."""
 
@@ -113,39 +137,47 @@ _ADDRESS: Final = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
 
 def from_exception(error: BaseException, *, started: bool) -> Answer:
     """The meaning of an exception, by whether the request had begun to leave."""
-    if not started:
-        if isinstance(error, _CERTIFICATE):
-            reason = f"the certificate does not hold: {_detail(error)}"
-            return Answer(Meaning.RUN_REFUSED, reason, stopped_by="destination", started=False)
-        if isinstance(error, _ADDRESS):
-            return Answer(
-                Meaning.RUN_REFUSED, "the address is unusable", stopped_by="destination", started=False
-            )
-        if isinstance(error, aiohttp.ClientHttpProxyError):
-            return _from_proxy(error)
-        return Answer(Meaning.NOT_ACCEPTED, _reason(error), started=False)
-    return Answer(Meaning.UNKNOWN, _reason(error))
+    if started:
+        return Answer(Meaning.UNKNOWN, _reason(error))
+    if isinstance(error, _CERTIFICATE):
+        return _refused(f"the certificate does not hold: {_detail(error)}".removesuffix(": "))
+    if isinstance(error, _ADDRESS):
+        return _refused("the address is unusable")
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return _from_proxy(error.status)
+    return Answer(Meaning.NOT_ACCEPTED, _reason(error), started=False)
 
 
-def _from_proxy(error: aiohttp.ClientHttpProxyError) -> Answer:
+def _refused(reason: str) -> Answer:
+    return Answer(Meaning.RUN_REFUSED, reason, stopped_by="destination", started=False)
+
+
+def _from_proxy(status: int) -> Answer:
     """A proxy that refused to open the tunnel: nothing reached the destination."""
-    reason = f"the proxy answered {error.status}"
-    stopped_by = "auth" if error.status in _AUTH else "destination" if error.status in _DESTINATION else None
-    meaning = Meaning.NOT_ACCEPTED if stopped_by is None else Meaning.RUN_REFUSED
-    return Answer(meaning, reason, error.status, stopped_by=stopped_by, started=False)
+    meant = from_status(status, None, "", datetime.now(UTC))
+    refused = meant.meaning is Meaning.RUN_REFUSED
+    return Answer(
+        Meaning.RUN_REFUSED if refused else Meaning.NOT_ACCEPTED,
+        f"the proxy answered {status}",
+        status,
+        stopped_by=meant.stopped_by,
+        started=False,
+    )
 
 
 def _reason(error: BaseException) -> str:
-    words = next((words for kind, words in _WORDS if isinstance(error, kind)), "the attempt failed")
-    if isinstance(error, TimeoutError) or words == "the answer was not HTTP":
-        return words
+    words = next(words for kind, words in _WORDS if isinstance(error, kind))
     detail = _detail(error)
     return f"{words}: {detail}" if detail else words
 
 
 def _detail(error: BaseException) -> str:
-    """What the operating system says, without the addresses and payloads that texts may hold."""
+    """What the operating system or TLS says, by its number: their texts may hold addresses and payloads."""
     cause = getattr(error, "os_error", None) or error
     if isinstance(cause, ssl.SSLError):
-        return (getattr(cause, "verify_message", "") or cause.reason or "")[:MESSAGE_MAX]
-    return (getattr(cause, "strerror", None) or "")[:MESSAGE_MAX]
+        # Either is missing where the error was not raised by a handshake.
+        verdict: str = getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or ""
+        return verdict.split(", certificate is not valid for", maxsplit=1)[0][:MESSAGE_MAX]
+    if isinstance(cause, socket.gaierror):
+        return str(cause.strerror or "")
+    return os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else ""

@@ -6,18 +6,21 @@ Nothing here repeats a request, follows a redirect, keeps a cookie or reads a ne
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
-import urllib.request
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import StreamWriter
+from multidict import CIMultiDict
+from yarl import URL
 
 from replay import hackle
-from replay.sink.answer import MESSAGE_MAX, Answer, Meaning, from_exception, from_status
+from replay.errors import AuthError
+from replay.sink.answer import Answer, Meaning, from_exception, from_status, message_of
+from replay.sink.proxy import proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +34,10 @@ BODY_READ_MAX: Final = 65_536  # bytes of an answer's body that are looked at
 BODY_SECONDS: Final = 2.0  # how long an answer's body may take once its status is here
 KEEPALIVE_SECONDS: Final = 15.0
 _OK: Final = Answer(Meaning.ACCEPTED, "200", 200)
-_TERMINAL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_FOREIGN: Final = (aiohttp.ClientError, OSError, TimeoutError)
 
 
-class _Body(aiohttp.BytesPayload):
+class _Body(aiohttp.Payload):
     """A request body that knows whether it, and the headers sent along with it, began to leave.
 
     aiohttp buffers the headers and writes them together with the first bytes of the body, so
@@ -42,30 +45,67 @@ class _Body(aiohttp.BytesPayload):
     written: what was called "not sent" cannot leave afterwards.
     """
 
-    started = False
-    withdrawn = False
-    on_start: Callable[[], None] | None = None
+    def __init__(self, body: bytes, on_start: Callable[[], None] | None) -> None:
+        super().__init__(body, content_type=hackle.CONTENT_TYPE)
+        self._body = body
+        self._on_start = on_start
+        self.started = False
+        self.withdrawn = False
+        self.veto: BaseException | None = None
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes."""
+        return len(self._body)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """The body as text."""
+        return self._body.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write it whole."""
+        await self.write_with_length(writer, self.size)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        if self.withdrawn:
-            raise aiohttp.ClientConnectionError("withdrawn before it was written")
-        if self.on_start is not None:
-            self.on_start()
+        """Write it whole, unless it was withdrawn, called off, or the connection is no longer clean."""
+        if self.withdrawn or not _is_clean(writer):
+            raise aiohttp.ClientConnectionError("nothing was written")
+        if self._on_start is not None:
+            try:
+                self._on_start()
+            except BaseException as error:
+                self.veto = error
+                raise
         self.started = True
-        await writer.write(self._value)
+        await writer.write(self._body)
+
+
+def _is_clean(writer: AbstractStreamWriter) -> bool:
+    """Whether a connection is open and silent: bytes that came unasked would pass for the answer."""
+    protocol = writer.protocol if isinstance(writer, StreamWriter) else None
+    return isinstance(protocol, ResponseHandler) and protocol.is_connected() and not protocol.should_close
 
 
 class HttpSink:
-    """Sends bodies to the destination, one a request, over kept-alive connections."""
+    """Sends bodies to the destination, one a request, over kept-alive connections.
+
+    Raises AuthError for a key that no header can carry, DestinationError for a proxy that cannot be used.
+    """
 
     def __init__(self, settings: SinkSettings) -> None:
+        if not (settings.api_key.isascii() and settings.api_key.isprintable()):
+            raise AuthError("The API key holds characters that no key has; copy it again from the dashboard.")
         self._settings = settings
-        self._headers = {
-            hackle.KEY_HEADER: settings.api_key,
-            "Content-Type": hackle.CONTENT_TYPE,
-            "User-Agent": "hackle-replay",
-        }
-        self._timeout = aiohttp.ClientTimeout(total=None)
+        self._url = URL(settings.url)
+        self._headers = CIMultiDict(
+            {
+                hackle.KEY_HEADER: settings.api_key,
+                "Content-Type": hackle.CONTENT_TYPE,
+                "User-Agent": "hackle-replay",
+                "Accept": "*/*",
+                "Accept-Encoding": "identity",
+            }
+        )
         self._proxy = proxy_for(settings.url)
         self._session: aiohttp.ClientSession | None = None
 
@@ -79,10 +119,9 @@ class HttpSink:
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=self._timeout,
+            timeout=aiohttp.ClientTimeout(total=None),
             trust_env=False,
             auto_decompress=False,
-            skip_auto_headers=("Accept", "Accept-Encoding"),
         )
         return self
 
@@ -93,35 +132,50 @@ class HttpSink:
             await self._session.close()
 
     async def attempt(self, body: bytes, on_start: Callable[[], None] | None = None) -> Answer:
-        """Send one body once and say what the answer means; `on_start` runs before its first byte leaves.
+        """Send one body once and say what the answer means.
 
-        Raises nothing of the network's: every failure is an Answer. Cancelled, it says so by
-        raising CancelledError.
+        `on_start` runs right before the first byte leaves; what it raises comes out here, and nothing
+        leaves. Of the network's own nothing is raised: every failure is an Answer. Cancelled, it raises
+        CancelledError, and nothing leaves that had not begun to.
         """
-        payload = _Body(body)
-        payload.on_start = on_start
+        payload = _Body(body, on_start)
         try:
             async with asyncio.timeout(self._settings.timeout):
                 response = await self._post(payload)
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            payload.withdrawn = True
+        except _FOREIGN as error:
+            if payload.veto is not None:
+                raise payload.veto from None
             return from_exception(error, started=payload.started)
-        return await _read(response)
+        finally:
+            payload.withdrawn = True
+        if not payload.started:
+            response.close()
+            return Answer(Meaning.NOT_ACCEPTED, "an answer came before the request", started=False)
+        return await self._read(response)
 
     async def _post(self, payload: _Body) -> aiohttp.ClientResponse:
         if self._session is None:
             raise RuntimeError("the sink is not open")
         return await self._session.post(
-            self._settings.url,
+            self._url,
             data=payload,
             headers=self._headers,
             allow_redirects=False,
             proxy=self._proxy,
         )
 
+    async def _read(self, response: aiohttp.ClientResponse) -> Answer:
+        """The meaning of an answer whose status line is here; its body can no longer change it."""
+        raw = await _body_of(response)
+        status = response.status
+        if status == 200:
+            return _OK
+        message = message_of(raw, self._settings.api_key)
+        return from_status(status, response.headers.get("Retry-After"), message, datetime.now(UTC))
 
-async def _read(response: aiohttp.ClientResponse) -> Answer:
-    """The meaning of an answer whose status line is here; its body can no longer change it."""
+
+async def _body_of(response: aiohttp.ClientResponse) -> bytes:
+    """What can be had of an answer's body; a connection that fails over it is given up."""
     content, raw = response.content, b""
     try:
         if content.is_eof():
@@ -130,33 +184,8 @@ async def _read(response: aiohttp.ClientResponse) -> Answer:
             async with asyncio.timeout(BODY_SECONDS):
                 while len(raw) < BODY_READ_MAX and (more := await content.readany()):
                     raw += more
-    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-        response.close()  # the status stands; only this connection is given up
+    except _FOREIGN:
+        response.close()  # the status stands
     finally:
         response.release()
-    status = response.status
-    if status == 200:
-        return _OK
-    message = message_of(raw[:BODY_READ_MAX])
-    return from_status(status, response.headers.get("Retry-After"), message, datetime.now(UTC))
-
-
-def message_of(raw: bytes) -> str:
-    """What the body of an answer says for people: its `message`, else its text, cleaned and cut short."""
-    text = raw.decode("utf-8", errors="replace")
-    try:
-        document: Any = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        document = None
-    if isinstance(document, dict) and isinstance(document.get("message"), str):
-        text = document["message"]
-    return _TERMINAL.sub(" ", text).strip()[:MESSAGE_MAX]
-
-
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for an address; never one for plain http, which is loopback's."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" or urllib.request.proxy_bypass(parts.hostname or ""):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get("https") or proxies.get("all")
+    return raw[:BODY_READ_MAX]

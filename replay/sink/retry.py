@@ -85,7 +85,8 @@ def judge(
     if tries.failures > retries:
         return End(Outcome.AMBIGUOUS if doubtful else Outcome.EXHAUSTED)
     wait = max(backoff(tries.attempts, random), answer.retry_after or 0.0)
-    return Again(wait, everybody=answer.meaning is Meaning.NOT_ACCEPTED)
+    asked = answer.retry_after is not None
+    return Again(wait, everybody=asked or answer.meaning is Meaning.NOT_ACCEPTED)
 
 
 def backoff(attempts: int, random: Callable[[], float]) -> float:
