@@ -51,11 +51,13 @@ class Ledger:
         self._lock = threading.Lock()
         self._news: dict[tuple[str, int, int], Result] = {}
         with _in_words(path):
-            existed = path.exists()
-            if not existed:
-                path.touch(mode=0o600)
+            path.touch(mode=0o600)
             self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-            self._prepare(new=not existed or path.stat().st_size == 0)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -66,11 +68,8 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Write what was collected and close the file."""
-        try:
-            self.flush()
-        finally:
-            self._db.close()
+        """Close the file; what was collected and not flushed is not kept."""
+        self._db.close()
 
     def begin(self, run: str, started: str, command: str, url: str) -> None:
         """Note that a run starts."""
@@ -88,19 +87,12 @@ class Ledger:
             self._news[run, source, row] = result
 
     def flush(self) -> None:
-        """Write all that was collected in one transaction."""
-        with self._lock:
-            news, self._news = self._news, {}
-            if not news:
-                return
-            with _in_words(self.path):
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    self._write(news)
-                except BaseException:
-                    self._db.execute("ROLLBACK")
-                    raise
-                self._db.execute("COMMIT")
+        """Write all that was collected in one transaction; what cannot be written stays collected."""
+        with self._lock, _in_words(self.path):
+            if self._news:
+                with self._transaction():
+                    self._write(self._news)
+                self._news = {}
 
     def failures(self, run: str, source: int) -> Iterator[tuple[int, Result]]:
         """The rows of one source of a run that did not arrive, by row number."""
@@ -113,14 +105,33 @@ class Ledger:
             for row, outcome, status, attempts, reason in cursor:
                 yield row, Result(Outcome(outcome), status, attempts, reason)
 
-    def _prepare(self, *, new: bool) -> None:
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:  # a full disk has rolled back by itself
+                self._db.execute("ROLLBACK")
+            raise
+
+    def _prepare(self) -> None:
+        # Two runs may meet at a new ledger, and a run may be killed while it makes one.
+        if self._number("application_id") == 0:
+            with self._transaction():
+                if not self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                    for statement in _SCHEMA.split(";"):
+                        self._db.execute(statement)
+        self._check_format()
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
-        if new:
-            self._db.executescript(_SCHEMA)
-            return
-        application = self._db.execute("PRAGMA application_id").fetchone()[0]
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+
+    def _number(self, pragma: str) -> int:
+        return int(self._db.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+    def _check_format(self) -> None:
+        application, version = self._number("application_id"), self._number("user_version")
         if application != APPLICATION_ID:
             raise StorageError(f"{self.path}: not a ledger of this tool. Name another folder with --runs.")
         if version > FORMAT:

@@ -80,6 +80,11 @@ class MaxFailures:
             return cls(rows=int(text))
         raise UsageError(f"--max-failures {text}: write a number of rows (100), a percentage (5%), or none.")
 
+    def __str__(self) -> str:
+        if self.percent is not None:
+            return f"{self.percent:g}%"
+        return "none" if self.rows is None else str(self.rows)
+
     def reached(self, failures: int, tried: int) -> bool:
         """Whether so many failures among so many rows tried are too many."""
         if self.rows is not None:
@@ -96,9 +101,9 @@ def check_url(url: str) -> str:
         host = parts.hostname
         _ = parts.port
     except ValueError as error:
-        raise UsageError(f"--url {url}: not an address ({error}).") from error
+        raise UsageError(f"--url {_bare(url)}: not an address. Write it like {hackle.URL}.") from error
     if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"--url {url}: not an address. Write it like {hackle.URL}.")
+        raise UsageError(f"--url {_bare(url)}: not an address. Write it like {hackle.URL}.")
     if parts.scheme == "http" and not _is_loopback(host):
         raise UsageError(
             f"--url {show_url(url)}: the key would travel in the clear. "
@@ -109,6 +114,11 @@ def check_url(url: str) -> str:
 
 def _is_loopback(host: str) -> bool:
     return host in {"localhost", "::1"} or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
+
+
+def _bare(text: str) -> str:
+    """What was typed as an address, without what may be secret in it."""
+    return re.sub(r"[^/]*@", "", re.split(r"[?#]", text)[0])
 
 
 def show_url(url: str) -> str:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import io
 import os
+import signal
 import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 from typer.exceptions import Abort, TyperException
 
 from replay.cli import check, rehearse, runs, send
+from replay.console import clean, print_json, say
 from replay.errors import ReplayError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 app = typer.Typer(
     name="replay",
@@ -29,15 +37,20 @@ for room in (check, send, runs, rehearse):
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; an error becomes a line of text, or JSON with `--json`."""
     as_json = "--json" in arguments
+    _let_every_character_out()
     try:
-        code = app(arguments, standalone_mode=False)
+        with _interruptible():
+            code = app(arguments, standalone_mode=False)
+        sys.stdout.flush()
     except ReplayError as error:
         _tell(error.kind, str(error), as_json)
         return error.exit_code
     except TyperException as error:
-        _tell("usage", error.format_message(), as_json)
+        message = error.format_message()
+        if message:  # without any arguments, the help has been shown instead
+            _tell("usage", message, as_json)
         return error.exit_code
-    except (Abort, KeyboardInterrupt):
+    except (_Interrupted, Abort, KeyboardInterrupt):
         _tell("interrupted", "Interrupted; nothing was sent.", as_json)
         return 130
     except BrokenPipeError:
@@ -49,6 +62,34 @@ def run(arguments: list[str]) -> int:
 
 def _tell(kind: str, message: str, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"error": {"kind": kind, "message": message}}, ensure_ascii=False))  # noqa: T201
+        print_json({"error": {"kind": kind, "message": message}})
     else:
-        print(f"Error: {message}", file=sys.stderr)  # noqa: T201
+        say("Error: " + "\n".join(clean(line) for line in message.split("\n")))
+
+
+def _let_every_character_out() -> None:
+    """What the terminal's encoding does not have is escaped, and is no error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C or SIGTERM; Typer would make a silent exit of a KeyboardInterrupt."""
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM end a command in the same words; a run that sends takes both by itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise _Interrupted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,7 +67,9 @@ def preview(
     with tempfile.TemporaryDirectory() as folder:
         result = pipeline.preview(_job(sources, understanding, reading, Path(folder)), rows)
     for body in result.bodies:
-        console.print_data(pipeline.curl(body, url) if as_curl else body.decode())
+        text = pipeline.curl(body, url) if as_curl else body.decode()
+        # The exact bytes, but for a terminal, which some of them could steer.
+        console.print_data(console.clean_json(text) if sys.stdout.isatty() else text)
     if result.passed_over:
         console.say(f"{result.passed_over} invalid rows were passed over; `replay check` says why.")
     if not result.bodies:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import stat
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from replay.cli.options import Sending, Talking
-    from replay.pipeline import Job, Plan
+    from replay.pipeline import Job, Plan, Run
     from replay.report import RunFolder, Summary
     from replay.settings import RunSettings
 
@@ -80,20 +82,18 @@ def _has_terminal() -> bool:
 
 def find_key(path: Path | None) -> str:
     """The API key: of a file for its owner alone, of the environment, or typed at a prompt."""
+    from replay.pipeline import check_key
+
     if path is not None:
-        key = _key_of_file(path)
-    elif hackle.KEY_VARIABLE in os.environ:
-        key = os.environ[hackle.KEY_VARIABLE].strip()
-    elif _has_terminal():
-        key = typer.prompt("Hackle API key (a server SDK key)", hide_input=True, err=True).strip()
-    else:
-        raise UsageError(
-            f"No API key. Set {hackle.KEY_VARIABLE}, or name a file with --api-key-file; "
-            "to rehearse without one, add --sandbox."
-        )
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise UsageError("The API key is empty, or holds characters that no key has. Copy it again.")
-    return key
+        return check_key(_key_of_file(path))
+    if hackle.KEY_VARIABLE in os.environ:
+        return check_key(os.environ[hackle.KEY_VARIABLE])
+    if _has_terminal():
+        return check_key(typer.prompt("Hackle API key (a server SDK key)", hide_input=True, err=True))
+    raise UsageError(
+        f"No API key. Set {hackle.KEY_VARIABLE}, or name a file with --api-key-file; "
+        "to rehearse without one, add --sandbox."
+    )
 
 
 def _key_of_file(path: Path) -> str:
@@ -107,7 +107,7 @@ def _key_of_file(path: Path) -> str:
         raise UsageError(
             f"--api-key-file {path} can be read by others. Make it yours alone: chmod 600 {path}"
         )
-    return text.strip()
+    return text
 
 
 def _confirm(command: Command, plan: Plan) -> None:
@@ -125,8 +125,23 @@ def _run(
 
     with console.sending(plan.valid, quiet=command.talking.silent) as observer:
         run = Run(plan, settings, folder, command.name, observer)
-        summary: Summary = _run_loop(run.send(command.started))
+        summary: Summary = _run_loop(_interruptible(run, command.started))
     return summary, run.stop_reason
+
+
+async def _interruptible(run: Run, started: float) -> Summary:
+    """Send, and let Ctrl-C and SIGTERM stop the run; only where signals can be handled."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        with suppress(ValueError, RuntimeError, NotImplementedError):
+            loop.add_signal_handler(number, run.interrupt)
+    try:
+        return await run.send(started)
+    finally:
+        for number in numbers:
+            with suppress(ValueError, RuntimeError, NotImplementedError):
+                loop.remove_signal_handler(number)
 
 
 def _run_loop(story: Coroutine[Any, Any, Any]) -> Any:

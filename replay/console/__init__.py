@@ -8,10 +8,11 @@ from replay.console.checks import rule_dict, show_check, show_rules
 from replay.console.plans import show_plan
 from replay.console.progress import reading, sending
 from replay.console.runs import show_answers, show_run, show_runs, show_sandbox, show_summary
-from replay.console.words import clean, print_data, print_json, say
+from replay.console.words import clean, clean_json, print_data, print_json, say
 
 __all__ = [
     "clean",
+    "clean_json",
     "print_data",
     "print_json",
     "reading",

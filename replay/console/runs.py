@@ -25,7 +25,7 @@ def show_summary(summary: Summary, stop_reason: str | None, *, whole: bool) -> N
     for reason in summary.reasons[:10]:
         print_data(f"  {reason['rows']:,} {reason['outcome']}: {clean(reason['reason'])}")
     for line in _next_steps(summary):
-        print_data(line)
+        print_data(clean(line))
 
 
 def _next_steps(summary: Summary) -> Iterator[str]:

@@ -22,6 +22,11 @@ def clean(text: str) -> str:
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
+def clean_json(text: str) -> str:
+    """The same JSON, with what could steer a terminal escaped as JSON does it."""
+    return _CONTROL.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
+
+
 def say(text: str) -> None:
     """One line of talk."""
     print(text, file=sys.stderr)  # noqa: T201
@@ -34,7 +39,7 @@ def print_data(text: str) -> None:
 
 def print_json(document: dict[str, Any]) -> None:
     """One JSON object, the only thing on standard output."""
-    print_data(json.dumps(document, ensure_ascii=False, indent=2))
+    print_data(clean_json(json.dumps(document, ensure_ascii=False, indent=2)))
 
 
 def screen(*, to_stdout: bool) -> Console:

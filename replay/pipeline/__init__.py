@@ -1,6 +1,6 @@
 """The story: read, map, judge, send, write down. The only room that knows the order of the stages."""
 
-from replay.pipeline.api import check, find_stored, make_job, run_folder, send, send_async
+from replay.pipeline.api import check, check_key, find_stored, make_job, run_folder, send, send_async
 from replay.pipeline.checking import CheckResult, check_job
 from replay.pipeline.plan import Plan, SourcePlan, make_plan
 from replay.pipeline.previewing import Preview, curl, preview
@@ -22,6 +22,7 @@ __all__ = [
     "SourcePlan",
     "check",
     "check_job",
+    "check_key",
     "curl",
     "dry_run",
     "find_stored",

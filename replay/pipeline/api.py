@@ -42,6 +42,7 @@ class SendOptions(TypedDict, total=False):
     timeout: float
     retries: int
     order: Literal["user", "none"]
+    on_ambiguous: Literal["hold", "resend"]
     limit: int
     max_failures: str
     url: str
@@ -97,15 +98,14 @@ async def send_async(
 def run_settings(options: SendOptions) -> RunSettings:
     """The settings that options stand for."""
     sandbox, dry = options.get("sandbox", False), options.get("dry_run", False)
-    key = options.get("api_key") or os.environ.get(hackle.KEY_VARIABLE, "")
-    if not (key or sandbox or dry):
-        raise UsageError(f"No API key: give api_key, or set {hackle.KEY_VARIABLE}.")
+    key = "" if sandbox or dry else _key(options)
     concurrency = options.get("concurrency", 32)
     send_settings = SendSettings(
         rate=parse_rate(options.get("rate", "100/s")),
         concurrency=concurrency,
         retries=options.get("retries", 5),
         order=options.get("order", "user"),
+        on_ambiguous=options.get("on_ambiguous", "hold"),
         limit=options.get("limit"),
         max_failures=MaxFailures.parse(options.get("max_failures", "none")),
     )
@@ -119,10 +119,36 @@ def run_settings(options: SendOptions) -> RunSettings:
     return RunSettings(send=send_settings, sink=sink, runs=runs, dry_run=dry, sandbox=sandbox)
 
 
+def _key(options: SendOptions) -> str:
+    key = options.get("api_key") or os.environ.get(hackle.KEY_VARIABLE)
+    if not key:
+        raise UsageError(f"No API key: give api_key, or set {hackle.KEY_VARIABLE}.")
+    return check_key(key)
+
+
+def check_key(key: str) -> str:
+    """The key without the white space around it, if it can be one; raises UsageError where it cannot."""
+    key = key.strip()
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise UsageError("The API key is empty, or holds characters that no key has. Copy it again.")
+    return key
+
+
 def find_stored(sources: Sequence[str | Path], read: ReadSettings, folder: Path) -> list[Source]:
     """Find the sources; standard input is stored in `folder` first, because it is read twice."""
     found = find([str(source) for source in sources], read)
+    for source in found:
+        _check_name(source.name)
     return [source if source.path is not None else spool(source, folder) for source in found]
+
+
+def _check_name(name: str) -> None:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{name!r}: a file name that is not text in UTF-8 cannot be written down. Rename the file."
+        ) from error
 
 
 def make_job(

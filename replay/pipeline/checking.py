@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from replay.errors import StorageError, UsageError
 from replay.pipeline.plan import make_plan
 from replay.pipeline.tally import problem_of_unreadable, problems_of
+from replay.report import csv_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,14 +83,18 @@ class ProblemsFile:
     def __init__(self, path: Path, job: Job, *, force: bool) -> None:
         self._path = path
         self._severities = job.severities()
-        if path.exists() and not force:
-            raise UsageError(f"--problems {path}: the file exists. Name another one, or add --force.")
+        self._mode = "wb" if force else "xb"
+        if path.resolve() in [source.path.resolve() for source in job.sources if source.path]:
+            raise UsageError(f"--problems {path}: this is a source. Name another file.")
 
     def __enter__(self) -> ProblemsFile:
         try:
-            self._file = self._path.open("w", encoding="utf-8", newline="")
-            self._writer = csv.writer(self._file, lineterminator="\n")
-            self._writer.writerow(COLUMNS)
+            self._file = self._path.open(self._mode)
+            self._file.write(csv_line(COLUMNS))
+        except FileExistsError as error:
+            raise UsageError(
+                f"--problems {self._path}: the file exists. Name another one, or add --force."
+            ) from error
         except OSError as error:
             raise self._in_words(error) from error
         return self
@@ -110,13 +114,15 @@ class ProblemsFile:
             problems.extend(problems_of(source, judged.chunk, finding, self._severities[finding.rule]))
         problems.sort(key=lambda problem: problem.row)
         try:
-            self._writer.writerows(_cells(problem) for problem in problems)
+            self._file.writelines(csv_line(_cells(problem)) for problem in problems)
         except OSError as error:
             raise self._in_words(error) from error
 
     def _in_words(self, error: OSError) -> StorageError:
-        return StorageError(f"--problems {self._path} cannot be written: {error.strerror or error}.")
+        return StorageError(
+            f"--problems {self._path} cannot be written: {error.strerror or error}. Name another file."
+        )
 
 
-def _cells(problem: Problem) -> list[object]:
-    return [getattr(problem, name) for name in COLUMNS]
+def _cells(problem: Problem) -> list[str]:
+    return [str(getattr(problem, name)) for name in COLUMNS]

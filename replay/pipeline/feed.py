@@ -15,7 +15,7 @@ from replay.rules import Judge
 from replay.source import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Generator
 
     from replay.pipeline.plan import Plan, SourcePlan
     from replay.source import Reader
@@ -30,7 +30,7 @@ class Batch:
     events: list[Event]
 
 
-def batches(plan: Plan, limit: int | None) -> Iterator[Batch]:
+def batches(plan: Plan, limit: int | None) -> Generator[Batch, None, None]:
     """Read the planned sources again and make events of their first `limit` valid rows.
 
     Raises SourceError where a source is not what was planned.
@@ -81,8 +81,8 @@ def _changed(planned: SourcePlan) -> str:
     )
 
 
-async def ahead(items: Iterator[Batch]) -> AsyncIterator[Batch]:
-    """Yield each item while a thread makes the next one."""
+async def ahead(items: Generator[Batch, None, None]) -> AsyncGenerator[Batch, None]:
+    """Yield each item while a thread makes the next one; the items are closed with it."""
     coming = asyncio.ensure_future(asyncio.to_thread(next, items, None))
     try:
         while (item := await coming) is not None:
@@ -91,3 +91,4 @@ async def ahead(items: Iterator[Batch]) -> AsyncIterator[Batch]:
     finally:
         # The thread may still be at work on a batch that nobody wants any more.
         await asyncio.gather(coming, return_exceptions=True)
+        items.close()

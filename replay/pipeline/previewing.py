@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from replay import hackle
@@ -17,7 +16,7 @@ from replay.source import open_source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from replay.pipeline.stages import Job
+    from replay.pipeline.stages import Job, Judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +31,21 @@ def preview(job: Job, rows: int) -> Preview:
     """Read no more of the sources than the first `rows` valid rows need."""
     bodies: list[bytes] = []
     passed_over = 0
-    for events, invalid in _chunks(job):
-        wanted = list(islice(events, rows - len(bodies)))
-        bodies.extend(wanted)
-        if len(bodies) >= rows:
+    for judged in _chunks(job):
+        within = judged.upto(rows - len(bodies))
+        events = events_of(0, within)
+        bodies += [event.body for event in events]
+        passed_over += len(within) - len(events)
+        if len(bodies) == rows:
             break
-        passed_over += invalid
     return Preview(bodies, passed_over)
 
 
-def _chunks(job: Job) -> Iterator[tuple[list[bytes], int]]:
+def _chunks(job: Job) -> Iterator[Judged]:
     judge = Judge(job.severities())
     for index, source in enumerate(job.sources):
         with open_source(source, job.read_settings(index)) as reader:
-            for judged in Judging(job, judge, reader):
-                bodies = [event.body for event in events_of(index, judged)]
-                yield bodies, len(judged) - len(bodies)
+            yield from Judging(job, judge, reader)
 
 
 def curl(body: bytes, url: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay.mapping import Mapping
 from replay.pipeline.recorder import failed_file_names
-from replay.report import RunFolder, all_runs
+from replay.report import PART, RunFolder, all_runs
 from replay.settings import ReadSettings, show_url
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dic
             "retries": send.retries,
             "order": send.order,
             "on_ambiguous": send.on_ambiguous,
+            "max_failures": str(send.max_failures),
         },
         "rules": dict(plan.job.rules),
         "sources": [
@@ -82,8 +83,14 @@ def rules_of(folder: RunFolder) -> dict[str, Severity]:
 def failed_sources_of(folder: RunFolder) -> list[tuple[Path, ReadSettings]]:
     """The failed files that a run left, and how they are read."""
     sources = folder.read_record().get("sources", [])
-    files = [(folder.failed / source["failed"], source) for source in sources]
+    names = ((folder.failed / source["failed"], source) for source in sources)
+    files = ((_whole_or_part(path), source) for path, source in names)
     return [(path, _read_failed(source)) for path, source in files if path.is_file()]
+
+
+def _whole_or_part(path: Path) -> Path:
+    """A failed file, or what a run that was killed left of it."""
+    return path if path.is_file() else path.with_name(path.name + PART)
 
 
 def _read_failed(source: dict[str, Any]) -> ReadSettings:

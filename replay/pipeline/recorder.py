@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from itertools import islice
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,10 +18,11 @@ from replay.report import (
     FailedFile,
     Files,
     Note,
+    Notes,
     UnreadableFile,
+    carried_notes,
     failed_names,
     first_name,
-    reader_of,
     shape_of,
     shown,
 )
@@ -36,7 +39,8 @@ if TYPE_CHECKING:
     from replay.pipeline.stages import Judged
     from replay.report import RunFolder
 
-_FAILED = frozenset({Outcome.REJECTED, Outcome.EXHAUSTED, Outcome.AMBIGUOUS, Outcome.INVALID})
+NOTED_AT_ONCE: Final = 200  # invalid rows written down before the sender gets its turn
+_FAILED: Final = frozenset({Outcome.REJECTED, Outcome.EXHAUSTED, Outcome.AMBIGUOUS, Outcome.INVALID})
 
 
 class Recorder:
@@ -71,7 +75,7 @@ class Recorder:
         """Note how a row ended."""
         self.counts.add(result.outcome, result.status, result.reason)
         if result.outcome in _FAILED:
-            self._fail(event.source, event.chunk, event.place, result)
+            self._fail(event.source, event.chunk, {event.place: result})
 
     def on_take_back(self, event: Event, result: Result) -> None:
         """Forget how a row ended: it is pending after all."""
@@ -80,15 +84,18 @@ class Recorder:
             self._folder.run, event.source, event.row, Result(Outcome.PENDING, None, result.attempts, "")
         )
 
-    def add_batch(self, batch: Batch) -> None:
-        """Note the rows of a chunk that are not sent."""
+    async def add_batch(self, batch: Batch) -> None:
+        """Note the rows of a chunk that are not sent, a few at a time: rows are in flight meanwhile."""
         for record in batch.judged.chunk.unreadable:
             self._unreadable.append(self._plan.sources[batch.source].source.name, record)
             self.counts.add(Outcome.INVALID, None, f"{record.rule}: {record.reason}")
-        for place, reason in self._reasons(batch.judged).items():
-            result = Result(Outcome.INVALID, None, 0, reason)
-            self.counts.add(result.outcome, None, reason)
-            self._fail(batch.source, batch.judged.chunk, place, result)
+        reasons = iter(self._reasons(batch.judged).items())
+        while some := dict(islice(reasons, NOTED_AT_ONCE)):
+            for reason in some.values():
+                self.counts.add(Outcome.INVALID, None, reason)
+            results = {place: Result(Outcome.INVALID, None, 0, reason) for place, reason in some.items()}
+            self._fail(batch.source, batch.judged.chunk, results)
+            await asyncio.sleep(0)
 
     def close(self) -> None:
         """Close the files as they are, to be read by whoever comes next."""
@@ -98,11 +105,17 @@ class Recorder:
 
     def finish(self) -> Files:
         """Make the files whole: every failed row of the ledger, in the order of its source."""
-        paths = [self._finish_failed(index, file) for index, file in enumerate(self._failed)]
+        return self._files([self._finish_failed(index, file) for index, file in enumerate(self._failed)])
+
+    def keep(self) -> Files:
+        """Give the files their names as they are, which needs no room on the disk."""
+        return self._files([file.keep() for file in self._failed])
+
+    def _files(self, failed: list[Path | None]) -> Files:
         unreadable = self._unreadable.finish()
         return Files(
             folder=shown(self._folder.path),
-            failed=tuple(shown(path) for path in paths if path is not None),
+            failed=tuple(shown(path) for path in failed if path is not None),
             unreadable=shown(unreadable) if unreadable else None,
         )
 
@@ -111,9 +124,9 @@ class Recorder:
         planned = self._plan.sources[source]
         try:
             unchanged = stamp_of(planned.source) == planned.stamp
+            return file.finish(self._failed_rows(source)) if unchanged else file.keep()
         except SourceError:
-            unchanged = False
-        return file.finish(self._failed_rows(source)) if unchanged else file.keep()
+            return file.keep()
 
     def _reasons(self, judged: Judged) -> dict[int, str]:
         """Why each invalid row of a chunk is not sent."""
@@ -126,16 +139,20 @@ class Recorder:
                 reasons[place] = f"{reasons[place]}; {words}" if place in reasons else words
         return dict(sorted(reasons.items()))
 
-    def _fail(self, source: int, chunk: Chunk, place: int, result: Result) -> None:
-        self._ledger.record(self._folder.run, source, int(chunk.rows[place]), result)
-        self._failed[source].append(chunk, place, self._note(source, chunk, place, result))
+    def _fail(self, source: int, chunk: Chunk, results: dict[int, Result]) -> None:
+        for place, result in results.items():
+            self._ledger.record(self._folder.run, source, int(chunk.rows[place]), result)
+        self._failed[source].append(chunk, self._notes(source, chunk, results))
 
-    def _note(self, source: int, chunk: Chunk, place: int, result: Result) -> Note:
+    def _notes(self, source: int, chunk: Chunk, results: dict[int, Result]) -> Notes:
         uid = self._plan.sources[source].uid
-        name, row = first_name(reader_of(chunk)(place), uid, int(chunk.rows[place]))
-        return Note(name, row, result)
+        carried = carried_notes(chunk, list(results))
+        return {
+            place: Note(*first_name(note, uid, int(chunk.rows[place])), result)
+            for (place, result), note in zip(results.items(), carried, strict=True)
+        }
 
-    def _failed_rows(self, source: int) -> Iterator[tuple[Chunk, int, Note]]:
+    def _failed_rows(self, source: int) -> Iterator[tuple[Chunk, Notes]]:
         """The failed rows of a source, read once more from the source itself."""
         failures = self._ledger.failures(self._folder.run, source)
         row, result = next(failures, (0, None))
@@ -144,10 +161,12 @@ class Recorder:
         planned = self._plan.sources[source]
         with open_source(planned.source, self._plan.job.read_settings(source)) as reader:
             for chunk in reader:
+                results: dict[int, Result] = {}
                 while result is not None and len(chunk) and row <= chunk.rows[-1]:
-                    place = int(np.searchsorted(chunk.rows, row))
-                    yield chunk, place, self._note(source, chunk, place, result)
+                    results[int(np.searchsorted(chunk.rows, row))] = result
                     row, result = next(failures, (0, None))
+                if results:
+                    yield chunk, self._notes(source, chunk, results)
                 if result is None:
                     return
 

@@ -9,7 +9,7 @@ from replay.errors import UsageError
 from replay.pipeline.record import failed_sources_of, mapping_of, rules_of, run_of_failed_file, run_of_uid
 from replay.pipeline.stages import Job
 from replay.records import Outcome
-from replay.report import RESENT, Selection, find_run, first_name, reader_of
+from replay.report import RESENT, Selection, carried_notes, find_run, first_name
 from replay.settings import ReadSettings
 from replay.source import find, open_source
 
@@ -68,7 +68,7 @@ def _run_by_name(path: Path, read: ReadSettings, runs: Path) -> RunFolder | None
     with open_source(find([str(path)], read)[0], read) as reader:
         for chunk in reader:
             if len(chunk):
-                name, _ = first_name(reader_of(chunk)(0), "", 0)
+                name, _ = first_name(carried_notes(chunk, [0])[0], "", 0)
                 return run_of_uid(name.rpartition("-")[0], runs)
     return None
 

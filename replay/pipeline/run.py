@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Protocol
 
 from replay.errors import StorageError
@@ -22,7 +20,7 @@ from replay.sender import Sender
 from replay.sink import HttpSink, Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from replay.pipeline.plan import Plan
     from replay.records import Event
@@ -105,37 +103,67 @@ class Run:
         self.observer = observer or Silent()
         self.stop_reason: str | None = None
         self._started = time.monotonic()
+        self._sender: Sender | None = None
+        self._interrupted = False
 
     async def send(self, started: float | None = None) -> Summary:
         """Send the plan's rows and return the summary; a stop is in its `state`, not an exception.
 
-        Raises StorageError where not even the summary can be written.
+        Cancelled, it finishes what is in flight and writes everything down first. Raises StorageError
+        where not even the summary can be written.
         """
         self._started = started if started is not None else self._started
         open_runs(self.settings.runs)
         with Ledger(self.settings.ledger_path) as ledger:
-            ledger.begin(self.folder.run, _now(), self.command, self.settings.sink.url)
-            self.folder.write_record(run_record(self.plan, self.settings, self.folder.run, self.command))
+            record = run_record(self.plan, self.settings, self.folder.run, self.command)
+            ledger.begin(self.folder.run, record["started"], self.command, record["url"])
+            self.folder.write_record(record)
             recorder = Recorder(self.plan, ledger, self.folder)
             try:
                 return await self._send(recorder, ledger)
             finally:
                 recorder.close()
 
+    def interrupt(self) -> None:
+        """Stop: what is in flight is finished first. Asked a second time, end at once."""
+        if self._sender is None:
+            return
+        if self._interrupted:
+            self._sender.abort()
+            return
+        self._interrupted = True
+        self._sender.stop("interrupted", "interrupted by hand")
+        self.observer.on_stop("Stopping: what is in flight is finished first. Once more ends at once.")
+
     async def _send(self, recorder: Recorder, ledger: Ledger) -> Summary:
         async with AsyncExitStack() as stack:
             settings = await self._target(stack)
             sink = await stack.enter_async_context(HttpSink(settings.sink))
             throttle = Throttle(settings.send.rate, asyncio.get_running_loop().time)
-            sender = Sender(sink, throttle, settings.send, recorder)
-            ticking = asyncio.create_task(self._tick(sender, throttle, recorder, ledger))
-            try:
-                with _signals(sender, self.observer):
-                    await sender.run(self._events(recorder))
-            finally:
-                ticking.cancel()
-                await asyncio.gather(ticking, return_exceptions=True)
-        return await asyncio.to_thread(self._finish, sender, recorder, ledger)
+            self._sender = sender = Sender(sink, throttle, settings.send, recorder)
+            self._write_running(recorder.counts)
+            fault = await self._send_events(sender, throttle, recorder, ledger)
+        if isinstance(fault, asyncio.CancelledError):
+            sender.stopped_by = "interrupted"
+        summary = await asyncio.to_thread(self._finish, sender, recorder, ledger)
+        if fault is not None:
+            raise fault
+        return summary
+
+    async def _send_events(
+        self, sender: Sender, throttle: Throttle, recorder: Recorder, ledger: Ledger
+    ) -> BaseException | None:
+        """Send everything; returns what broke, to be raised once the run is written down."""
+        ticking = asyncio.create_task(self._tick(sender, throttle, recorder, ledger))
+        fault: BaseException | None = None
+        try:
+            async with aclosing(self._events(recorder)) as events:
+                await sender.run(events)
+        except BaseException as error:
+            fault = error
+        ticking.cancel()
+        (ended,) = await asyncio.gather(ticking, return_exceptions=True)
+        return fault or (ended if isinstance(ended, Exception) else None)
 
     async def _target(self, stack: AsyncExitStack) -> RunSettings:
         """The settings as they stand, or pointed at a sandbox of our own."""
@@ -145,29 +173,30 @@ class Run:
         sink = replace(self.settings.sink, url=sandbox.url, api_key=SANDBOX_KEY)
         return replace(self.settings, sink=sink)
 
-    async def _events(self, recorder: Recorder) -> AsyncIterator[Sequence[Event]]:
-        feed = ahead(batches(self.plan, self.settings.send.limit))
-        async for batch in feed:
-            recorder.add_batch(batch)
-            yield batch.events
+    async def _events(self, recorder: Recorder) -> AsyncGenerator[Sequence[Event], None]:
+        async with aclosing(ahead(batches(self.plan, self.settings.send.limit))) as feed:
+            async for batch in feed:
+                await recorder.add_batch(batch)
+                yield batch.events
         _count_limit(recorder.counts, self.plan.skipped)
 
     async def _tick(self, sender: Sender, throttle: Throttle, recorder: Recorder, ledger: Ledger) -> None:
         """Write down and show what happened, several times a second."""
-        next_summary = 0.0
-        while True:
-            progress = Progress(recorder.counts, self.plan.valid, sender.in_flight, throttle.waiting_for)
-            self.observer.on_progress(progress)
-            try:
+        next_summary = time.monotonic() + SUMMARY_SECONDS
+        try:
+            while True:
+                progress = Progress(recorder.counts, self.plan.valid, sender.in_flight, throttle.waiting_for)
+                self.observer.on_progress(progress)
                 await asyncio.to_thread(ledger.flush)
                 if time.monotonic() >= next_summary:
-                    summary = self._summary(recorder.counts, "running", None, self._files_so_far())
-                    await asyncio.to_thread(self._write_summary, summary)
+                    await asyncio.to_thread(self._write_running, recorder.counts)
                     next_summary = time.monotonic() + SUMMARY_SECONDS
-            except StorageError as error:
-                sender.stop(error.kind, str(error))
-                return
-            await asyncio.sleep(TICK_SECONDS)
+                await asyncio.sleep(TICK_SECONDS)
+        except StorageError as error:
+            sender.stop(error.kind, str(error))
+        except Exception as error:
+            sender.stop("error", str(error))
+            raise
 
     def _finish(self, sender: Sender, recorder: Recorder, ledger: Ledger) -> Summary:
         """Make the files whole and write the last summary."""
@@ -178,6 +207,7 @@ class Run:
             files = recorder.finish()
         except StorageError as error:
             stopped_by, self.stop_reason = error.kind, str(error)
+            files = recorder.keep()
         state = {None: "finished", "interrupted": "interrupted"}.get(stopped_by, "stopped")
         stopped = stopped_by if state == "stopped" else None
         summary = self._summary(recorder.counts, state, stopped, files)
@@ -206,41 +236,13 @@ class Run:
             files=files,
         )
 
+    def _write_running(self, counts: Counts) -> None:
+        self._write_summary(self._summary(counts, "running", None, self._files_so_far()))
+
     def _write_summary(self, summary: Summary) -> None:
         write_whole(self.folder.summary, summary.as_json() + b"\n")
-
-
-@contextmanager
-def _signals(sender: Sender, observer: Observer) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the run, a second one ends it; only where signals can be handled."""
-    loop = asyncio.get_running_loop()
-    asked = 0
-
-    def on_signal() -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 1:
-            sender.stop("interrupted", "interrupted by hand")
-            observer.on_stop("Stopping: what is in flight is finished first. Once more ends at once.")
-        else:
-            sender.abort()
-
-    handled = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(ValueError, RuntimeError, NotImplementedError):
-            loop.add_signal_handler(number, on_signal)
-            handled.append(number)
-    try:
-        yield
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
 
 
 def _count_limit(counts: Counts, rows: int) -> None:
     if rows:
         counts.add(Outcome.SKIPPED, None, "limit", rows)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -9,7 +9,7 @@ import numpy as np
 
 from replay.mapping import Bound, Mapping, bind
 from replay.records import CARRIED, Chunk, Finding, Mapped
-from replay.report import Selection, reader_of
+from replay.report import Selection, carried_notes
 from replay.rules import Judge, invalid_places, severities
 from replay.settings import ReadSettings
 
@@ -112,8 +112,7 @@ class Judging:
     def _select(self, chunk: Chunk) -> Chunk:
         if self._job.selection is None or not len(chunk):
             return chunk
-        note = reader_of(chunk)
-        wanted = [self._job.selection.takes(note(place)) for place in range(len(chunk))]
+        wanted = [self._job.selection.takes(note) for note in carried_notes(chunk, range(len(chunk)))]
         return chunk.take(np.array(wanted, dtype=np.bool_))
 
     def _judged(self, chunk: Chunk, left: int) -> Judged:

@@ -1,8 +1,10 @@
 """What a run leaves behind: its folder, its counts, and the rows that failed."""
 
+from replay.report.cells import csv_line
 from replay.report.failed import FailedFile, failed_names, shape_of
 from replay.report.folder import (
     DEFAULT_RUNS,
+    PART,
     RunFolder,
     all_runs,
     find_run,
@@ -11,22 +13,26 @@ from replay.report.folder import (
     open_runs,
     write_whole,
 )
-from replay.report.notes import RESENT, Note, Selection, first_name, reader_of
+from replay.report.notes import RESENT, Note, Notes, Selection, carried_notes, first_name
 from replay.report.summary import Counts, Files, Summary, read_summary, shown
 from replay.report.unreadable import UnreadableFile
 
 __all__ = [
     "DEFAULT_RUNS",
+    "PART",
     "RESENT",
     "Counts",
     "FailedFile",
     "Files",
     "Note",
+    "Notes",
     "RunFolder",
     "Selection",
     "Summary",
     "UnreadableFile",
     "all_runs",
+    "carried_notes",
+    "csv_line",
     "failed_names",
     "find_run",
     "first_name",
@@ -34,7 +40,6 @@ __all__ = [
     "new_run_id",
     "open_runs",
     "read_summary",
-    "reader_of",
     "shape_of",
     "shown",
     "write_whole",

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from replay.records import CARRIED, Chunk
-from replay.report.folder import PART, in_words, open_private
-from replay.report.notes import COLUMNS, Note
+from replay.report.cells import csv_line
+from replay.report.folder import PART, PrivateFile, in_words
+from replay.report.notes import COLUMNS, Note, Notes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
 _ENDINGS: Final = {"csv": (".csv",), "tsv": (".tsv",), "jsonl": (".jsonl", ".ndjson")}
@@ -27,8 +26,8 @@ class Shape(Protocol):
     def head(self) -> bytes:
         """What the file begins with."""
 
-    def row(self, chunk: Chunk, place: int, note: Note) -> bytes:
-        """One row and its note."""
+    def rows(self, chunk: Chunk, notes: Notes) -> bytes:
+        """The rows that have a note, each with it."""
 
 
 class TableShape:
@@ -42,19 +41,15 @@ class TableShape:
     def head(self) -> bytes:
         """The header; quoted throughout where it would begin with a byte order mark."""
         marked = bool(self._names) and self._names[0].startswith("\ufeff")
-        return self._line([*self._names, *COLUMNS], csv.QUOTE_ALL if marked else csv.QUOTE_MINIMAL)
+        return csv_line([*self._names, *COLUMNS], self._delimiter, quote_all=marked)
 
-    def row(self, chunk: Chunk, place: int, note: Note) -> bytes:
+    def rows(self, chunk: Chunk, notes: Notes) -> bytes:
         """The cells as they were read, and the note's."""
-        cells = chunk.cells(place)
-        return self._line([*(cells[index] for index in self._kept), *note.cells()], csv.QUOTE_MINIMAL)
-
-    def _line(self, cells: list[str], quoting: Any) -> bytes:
-        text = io.StringIO(newline="")
-        if any("\r" in cell for cell in cells):
-            quoting = csv.QUOTE_ALL  # not every Python quotes a lone carriage return by itself
-        csv.writer(text, delimiter=self._delimiter, lineterminator="\n", quoting=quoting).writerow(cells)
-        return text.getvalue().encode()
+        rows = chunk.frame.iloc[list(notes), self._kept].to_numpy(dtype=object).tolist()
+        return b"".join(
+            csv_line([*cells, *note.cells()], self._delimiter)
+            for cells, note in zip(rows, notes.values(), strict=True)
+        )
 
 
 class RecordsShape:
@@ -64,10 +59,13 @@ class RecordsShape:
         """Nothing."""
         return b""
 
-    def row(self, chunk: Chunk, place: int, note: Note) -> bytes:
-        """The record as it was written, member by member, and the note."""
+    def rows(self, chunk: Chunk, notes: Notes) -> bytes:
+        """The records as they were written, member by member, and the note."""
         assert chunk.raw is not None
-        members = _RAW_MEMBERS.decode(chunk.raw[place])
+        return b"".join(self._line(chunk.raw[place], note) for place, note in notes.items())
+
+    def _line(self, raw: bytes, note: Note) -> bytes:
+        members = _RAW_MEMBERS.decode(raw)
         members[CARRIED] = msgspec.Raw(msgspec.json.encode(note.member()))
         return msgspec.json.encode(members) + b"\n"
 
@@ -79,23 +77,21 @@ class FailedFile:
         self.path = path
         self._part = path.with_name(path.name + PART)
         self._shape = shape
-        self._file: Any = None
+        self._file: PrivateFile | None = None
 
-    def append(self, chunk: Chunk, place: int, note: Note) -> None:
-        """Add a row; it is with the operating system when this returns."""
+    def append(self, chunk: Chunk, notes: Notes) -> None:
+        """Add rows; they are with the operating system when this returns."""
         with in_words(self._part):
             if self._file is None:
                 self.path.parent.mkdir(mode=0o700, exist_ok=True)
-                self._file = open_private(self._part, truncate=True)
+                self._file = PrivateFile(self._part)
                 self._file.write(self._shape.head())
-            self._file.write(self._shape.row(chunk, place, note))
-            self._file.flush()
+            self._file.write(self._shape.rows(chunk, notes))
 
     def close(self) -> None:
         """Close the `.part` as it is."""
         if self._file is not None:
-            with in_words(self._part):
-                self._file.close()
+            self._file.close()
             self._file = None
 
     def keep(self) -> Path | None:
@@ -106,28 +102,35 @@ class FailedFile:
                 self._part.replace(self.path)
         return self.path if self.path.exists() else None
 
-    def finish(self, rows: Iterator[tuple[Chunk, int, Note]]) -> Path | None:
-        """Write the file whole from `rows`, in their order; None if there is no row."""
-        self.close()
-        whole = self.path.with_name(f".{self.path.name}.tmp")
-        count = 0
-        for chunk, place, note in rows:
-            self._append_whole(whole, chunk, place, note, first=count == 0)
-            count += 1
+    def finish(self, rows: Iterable[tuple[Chunk, Notes]]) -> Path | None:
+        """Write the file whole from `rows`, in their order; None if there was never a row.
+
+        Where that fails the `.part` stays as it is.
+        """
         self.close()
         with in_words(self.path):
-            if count:
-                whole.replace(self.path)
-            self._part.unlink(missing_ok=True)
-        return self.path if count else None
+            if not self._part.exists():
+                return None
+            whole = self.path.with_name(f".{self.path.name}.tmp")
+            try:
+                any_row = self._write_whole(whole, rows)
+                if any_row:
+                    whole.replace(self.path)
+            finally:
+                whole.unlink(missing_ok=True)
+            self._part.unlink()
+            return self.path if any_row else None
 
-    def _append_whole(self, whole: Path, chunk: Chunk, place: int, note: Note, *, first: bool) -> None:
-        with in_words(whole):
-            if first:
-                self.path.parent.mkdir(mode=0o700, exist_ok=True)
-                self._file = open_private(whole, truncate=True)
-                self._file.write(self._shape.head())
-            self._file.write(self._shape.row(chunk, place, note))
+    def _write_whole(self, whole: Path, rows: Iterable[tuple[Chunk, Notes]]) -> bool:
+        """Write the rows, on the disk when this returns; whether there was any."""
+        any_row = False
+        with PrivateFile(whole) as file:
+            file.write(self._shape.head())
+            for chunk, notes in rows:
+                file.write(self._shape.rows(chunk, notes))
+                any_row = True
+            file.sync()
+        return any_row
 
 
 def shape_of(format_: str, header: tuple[str, ...], delimiter: str | None) -> Shape:

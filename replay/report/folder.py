@@ -9,7 +9,7 @@ import tomllib
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import tomli_w
 
@@ -18,6 +18,7 @@ from replay.errors import StorageError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from types import TracebackType
 
 DEFAULT_RUNS: Final = "replay-runs"
 RUN_FILE: Final = "run.toml"
@@ -58,17 +59,43 @@ def write_whole(path: Path, content: bytes) -> None:
     """Replace a file's content at once: a reader, or a crash, finds the old or the new, never half."""
     temporary = path.with_name(f".{path.name}.tmp")
     with in_words(path):
-        with open_private(temporary, truncate=True) as file:
+        with PrivateFile(temporary) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            file.sync()
         temporary.replace(path)
 
 
-def open_private(path: Path, *, truncate: bool = False) -> Any:
-    """Open a file for appending bytes, readable by its owner alone."""
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if truncate else os.O_APPEND)
-    return os.fdopen(os.open(path, flags, 0o600), "ab" if not truncate else "wb")
+class PrivateFile:
+    """A new file for its owner alone, whose bytes are with the operating system once written.
+
+    Nothing is held back, so that closing it after a full disk has nothing left to fail with.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.unlink(missing_ok=True)  # an older file's mode, or link, would stay
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def write(self, content: bytes) -> None:
+        """Add all of the content."""
+        rest = memoryview(content)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+    def sync(self) -> None:
+        """Wait until it is on the disk."""
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +154,21 @@ class RunFolder:
 
 def all_runs(runs: Path) -> list[RunFolder]:
     """The runs of a runs folder, oldest first."""
-    if not runs.is_dir():
-        return []
     try:
-        found = sorted(path.parent for path in runs.glob(f"*/{RUN_FILE}"))
+        folders = [path for path in runs.iterdir() if (path / RUN_FILE).is_file()]
+        return [RunFolder(path) for path in sorted(folders, key=_began)]
+    except FileNotFoundError:
+        return []
     except OSError as error:
-        raise UsageError(f"{runs} cannot be read: {error.strerror}.") from error
-    return [RunFolder(path) for path in found]
+        raise UsageError(
+            f"--runs {runs} cannot be read: {error.strerror}. Name another folder, or mend its permissions."
+        ) from error
+
+
+def _began(folder: Path) -> tuple[str, int]:
+    """When a run began: the second in its name, and within that the moment its record was written."""
+    second, _, _ = folder.name.rpartition("-")
+    return second, (folder / RUN_FILE).stat().st_mtime_ns
 
 
 def find_run(name: str, runs: Path) -> RunFolder | None:
@@ -142,6 +177,6 @@ def find_run(name: str, runs: Path) -> RunFolder | None:
     if name == "last":
         return known[-1] if known else None
     as_folder = runs.__class__(name)
-    if (as_folder / RUN_FILE).is_file():
-        return RunFolder(as_folder)
+    if os.access(as_folder / RUN_FILE, os.R_OK):
+        return RunFolder(as_folder.resolve())
     return next((folder for folder in known if folder.run == name), None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from replay.records import CARRIED, Chunk, Outcome, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
 MEMBERS: Final = ("id", "row", "outcome", "status", "attempts", "reason")
 COLUMNS: Final = tuple(f"{CARRIED}_{member}" for member in MEMBERS)
@@ -40,20 +40,19 @@ class Note:
         }
 
 
-def reader_of(chunk: Chunk) -> Callable[[int], dict[str, str]]:
-    """How to read the note that each row of a chunk carries; {} where it carries none."""
+Notes = dict[int, Note]
+"""The notes on some rows of a chunk, by their place in it, ascending."""
+
+
+def carried_notes(chunk: Chunk, places: Sequence[int]) -> list[dict[str, str]]:
+    """The notes that rows of a chunk carry, one a place; {} where a row carries none."""
     if chunk.kind == "records":
-        return lambda place: _texts(chunk.record(place).get(CARRIED))
-    places = [
-        (member, chunk.header.index(column)) for member, column in _CARRIED_BY if column in chunk.header
-    ]
-    if not places:
-        return lambda _: {}
-    return lambda place: _filled(chunk.cells(place), places)
-
-
-def _filled(cells: list[str], places: list[tuple[str, int]]) -> dict[str, str]:
-    return {member: cells[place] for member, place in places if cells[place]}
+        return [_texts(chunk.record(place).get(CARRIED)) for place in places]
+    columns = {member: chunk.header.index(name) for member, name in _CARRIED_BY if name in chunk.header}
+    if not columns:
+        return [{} for _ in places]
+    rows = chunk.frame.iloc[list(places), list(columns.values())].to_numpy(dtype=object).tolist()
+    return [{member: cell for member, cell in zip(columns, row, strict=True) if cell} for row in rows]
 
 
 def _texts(member: Any) -> dict[str, str]:

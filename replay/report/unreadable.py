@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from replay.report.folder import PART, in_words, open_private
+from replay.report.folder import PART, PrivateFile, in_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,31 +21,28 @@ class UnreadableFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._part = path.with_name(path.name + PART)
-        self._file: Any = None
+        self._file: PrivateFile | None = None
 
     def append(self, source: str, record: Unreadable) -> None:
         """Add a record; it is with the operating system when this returns."""
         with in_words(self._part):
             if self._file is None:
-                self._file = open_private(self._part, truncate=True)
+                self._file = PrivateFile(self._part)
             self._file.write(line_of(source, record))
-            self._file.flush()
 
     def close(self) -> None:
         """Close the `.part` as it is."""
         if self._file is not None:
-            with in_words(self._part):
-                self._file.close()
+            self._file.close()
             self._file = None
 
     def finish(self) -> Path | None:
         """Give the file its name; None if there is no record in it."""
-        if self._file is None:
-            return None
         self.close()
         with in_words(self.path):
-            self._part.replace(self.path)
-        return self.path
+            if self._part.exists():
+                self._part.replace(self.path)
+            return self.path if self.path.exists() else None
 
 
 def line_of(source: str, record: Unreadable) -> bytes:

@@ -1,0 +1,112 @@
+"""What is seen and asked on a terminal, and what of the data never gets there."""
+
+import json
+import os
+import pty
+import select
+import sys
+
+import pytest
+from cli.desk import HEADER, KEY, MAP, TOP, Server
+
+
+def seen(end):
+    """What a terminal shows next; a command that shows nothing for a minute hangs."""
+    assert select.select([end], [], [], 60)[0], "nothing more was shown"
+    return os.read(end, 4096)
+
+
+def converse(desk, arguments, answers, env):
+    child, end = pty.fork()
+    if child == 0:
+        os.chdir(desk.folder)
+        os.execve(sys.executable, [sys.executable, "-m", "replay", *arguments], env)
+    screen, told = b"", 0
+    for question, answer in answers:
+        while question not in screen[told:]:
+            screen += seen(end)
+        told = len(screen)
+        os.write(end, answer)
+    try:
+        while piece := seen(end):
+            screen += piece
+    except OSError:
+        pass  # that is how a terminal ends
+    _, status = os.waitpid(child, 0)
+    os.close(end)
+    return os.waitstatus_to_exitcode(status), screen.decode()
+
+
+@pytest.fixture
+def environment():
+    kept = {name: value for name, value in os.environ.items() if name != "HACKLE_API_KEY"}
+    return {**kept, "PYTHONPATH": str(TOP), "TERM": "xterm", "COLUMNS": "120"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "sent"),
+    [(b"y\n", 0, 2), (b"n\n", 1, 0), (b"\n", 1, 0), (b"\x03", 130, 0), (b"\x04", 130, 0)],
+)
+def test_on_a_terminal_the_plan_is_shown_and_asked_about(desk, environment, answer, code, sent):
+    desk.numbered(2)
+    environment["HACKLE_API_KEY"] = KEY
+    with Server() as server:
+        arguments = ["send", "rows.csv", "--map", "map.toml", "--url", server.url]
+        ended, screen = converse(desk, arguments, [(b"Send 2 events?", answer)], environment)
+    assert (ended, len(server.bodies)) == (code, sent), screen
+    for word in ("rows.csv", server.url, "2 to send", "buy 2", "no undo"):
+        assert word in screen, screen
+    assert "Traceback" not in screen
+    assert bool(desk.runs) == bool(sent)
+
+
+def test_on_a_terminal_the_key_is_asked_for_and_not_shown(desk, environment):
+    desk.numbered(2)
+    with Server() as server:
+        arguments = ["send", "rows.csv", "--map", "map.toml", "--url", server.url]
+        answers = [(b"SDK key): ", b"typed-by-hand\n"), (b"Send 2 events?", b"y\n")]
+        ended, screen = converse(desk, arguments, answers, environment)
+    assert ended == 0, screen
+    assert "typed-by-hand" not in screen
+    assert {request.headers["x-hackle-api-key"] for request in server.origin.requests} == {"typed-by-hand"}
+
+
+def test_what_controls_a_terminal_never_leaves_the_data_raw(desk):
+    evil = "\x1b[31mred\x9b2J\u202e"
+    desk.write("rows.csv", f"{HEADER},{evil}\n{evil},u1,1,m,x\nbuy,u2,{evil},m,x\nshort{evil}\n")
+    desk.write("map.toml", MAP)
+    name = f"a{evil}.csv"
+    desk.write(name, (desk.folder / "rows.csv").read_bytes())
+    desk.write("evil.toml", '[event]\nkey = "\\u001b[31m"\n')
+    with Server() as server:
+        common = ("--url", server.url, "--yes")
+        for ended in (
+            desk.type("check", "rows.csv", name, "--map", "map.toml"),
+            desk.type("check", "rows.csv", name, "--map", "map.toml", "--json"),
+            desk.type("check", "rows.csv", "--map", "evil.toml"),
+            desk.type("check", f"{evil}none.csv"),
+            desk.type("send", name, "--map", "map.toml", *common),
+            desk.type("send", "rows.csv", "--map", "map.toml", "--json", *common),
+            desk.type("runs", "last"),
+            desk.type("runs", "last", "--json"),
+            desk.type("runs"),
+        ):
+            for sign in ("\x1b", "\x9b", "\u202e"):
+                assert sign not in ended.out + ended.err, ended
+
+
+def test_a_preview_on_a_terminal_is_the_same_json_without_what_controls_it(desk, environment):
+    desk.csv("buy,u1,1,\x1b[31m\x9b2J\u202e")
+    ended, screen = converse(desk, ["preview", "rows.csv", "--map", "map.toml"], [], environment)
+    assert ended == 0
+    assert json.loads(screen)["event"]["properties"]["memo"] == "\x1b[31m\x9b2J\u202e"
+    assert not {"\x1b", "\x9b", "\u202e"} & set(screen)
+
+
+def test_a_reader_that_goes_away_is_no_traceback(desk):
+    process = desk.spawn("rules", "--json")
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() in (0, 1)
+    assert err == ""

@@ -1,0 +1,190 @@
+"""What a run leaves on the disk: whole files or none, names that do not collide, counts that add up."""
+
+import csv
+import io
+import sqlite3
+import stat
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from replay.errors import StorageError, UsageError
+from replay.ledger import Ledger
+from replay.records import Chunk, Outcome, Result
+from replay.report import (
+    Counts,
+    FailedFile,
+    Note,
+    RunFolder,
+    all_runs,
+    csv_line,
+    failed_names,
+    find_run,
+    shape_of,
+    write_whole,
+)
+
+REJECTED = Result(Outcome.REJECTED, 400, 1, "400 no")
+cells = st.text(st.characters(exclude_categories=("Cs",)))
+
+
+def chunk_of(*rows):
+    header = tuple(f"c{n}" for n in range(len(rows[0])))
+    numbers = np.arange(1, len(rows) + 1)
+    frame = pd.DataFrame(list(rows), dtype=str)
+    return Chunk("table", header, frame, numbers, numbers + 1, None, (), 0)
+
+
+@given(st.lists(st.lists(cells, min_size=2, max_size=2), min_size=1), st.sampled_from(",;\t|"))
+def test_a_line_reads_back_as_the_same_cells(rows, delimiter):
+    text = b"".join(csv_line(row, delimiter) for row in rows).decode()
+    assert list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)) == rows
+
+
+def test_a_failed_file_is_made_whole_in_the_order_of_its_rows(tmp_path):
+    chunk = chunk_of(["a", "1"], ["b", "2"], ["c", "3"])
+    file = FailedFile(tmp_path / "failed" / "rows.csv", shape_of("csv", chunk.header, ","))
+    for place in (2, 0):
+        file.append(chunk, {place: Note(f"x-{place + 1}", place + 1, REJECTED)})
+    part = tmp_path / "failed" / "rows.csv.part"
+    assert [line[0] for line in part.read_text().splitlines()] == ["c", "c", "a"]
+    path = file.finish([(chunk, {place: Note(f"x-{place + 1}", place + 1, REJECTED) for place in (0, 2)})])
+    assert path.read_text().splitlines()[1:] == [
+        "a,1,x-1,1,rejected,400,1,400 no",
+        "c,3,x-3,3,rejected,400,1,400 no",
+    ]
+    assert [entry.name for entry in path.parent.iterdir()] == ["rows.csv"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_failed_file_that_cannot_be_made_whole_keeps_its_part(tmp_path):
+    chunk = chunk_of(["a", "1"])
+    file = FailedFile(tmp_path / "rows.csv", shape_of("csv", chunk.header, ","))
+    file.append(chunk, {0: Note("x-1", 1, REJECTED)})
+
+    def broken():
+        yield chunk, {0: Note("x-1", 1, REJECTED)}
+        raise StorageError("no more")
+
+    with pytest.raises(StorageError):
+        file.finish(broken())
+    assert [entry.name for entry in tmp_path.iterdir()] == ["rows.csv.part"]
+    assert file.keep().read_text().splitlines()[1].startswith("a,1,x-1")
+
+
+def test_names_are_plain_and_do_not_collide():
+    sources = [
+        ("a.csv", "csv"),
+        ("a.csv.gz", "csv"),
+        ("a-2.csv", "csv"),
+        ("b", "csv"),
+        ("c.json.zst", "jsonl"),
+    ]
+    assert failed_names(sources) == ["a.csv", "a-2.csv", "a-2-2.csv", "b.csv", "c.json.jsonl"]
+
+
+def test_a_whole_file_replaces_the_old_one_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "summary.json"
+    for content in (b"old and long", b"new"):
+        write_whole(path, content)
+    assert path.read_bytes() == b"new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_a_disk_that_fails_is_told_with_the_files_name(tmp_path):
+    with pytest.raises(StorageError, match="nowhere"):
+        write_whole(tmp_path / "nowhere" / "file", b"")
+
+
+def test_reasons_beyond_the_bound_are_counted_together():
+    counts = Counts(read=5_000)
+    for number in range(5_000):
+        counts.add(Outcome.REJECTED, 400, f"reason {number}")
+    listed = counts.reasons_listed()
+    assert len(listed) <= 1_001
+    assert sum(reason["rows"] for reason in listed) == 5_000
+
+
+def test_a_run_is_found_by_its_id_its_folder_and_as_the_last(tmp_path, monkeypatch):
+    for name in ("20250101-000000-ffff", "20250101-000000-0000"):
+        (tmp_path / name).mkdir()
+        RunFolder(tmp_path / name).write_record({"run": name})
+    assert [folder.run for folder in all_runs(tmp_path)] == ["20250101-000000-ffff", "20250101-000000-0000"]
+    assert find_run("last", tmp_path).run == "20250101-000000-0000"
+    assert find_run("20250101-000000-ffff", tmp_path).run == "20250101-000000-ffff"
+    monkeypatch.chdir(tmp_path / "20250101-000000-ffff")
+    assert find_run(".", tmp_path).run == "20250101-000000-ffff"
+    assert find_run("none", tmp_path) is None
+
+
+def test_the_ledger_gives_back_what_it_was_told_in_order(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger:
+        ledger.begin("r", "now", "send", "https://host/")
+        for row in (9, 2, 5):
+            ledger.record("r", 0, row, Result(Outcome.REJECTED, 400, 1, f"why {row}"))
+        ledger.record("r", 1, 1, REJECTED)
+        ledger.flush()
+        ledger.record("r", 0, 5, Result(Outcome.PENDING, None, 0, ""))
+        ledger.flush()
+        assert [(row, result.reason) for row, result in ledger.failures("r", 0)] == [
+            (2, "why 2"),
+            (9, "why 9"),
+        ]
+    with Ledger(path) as ledger:
+        assert ledger.runs() == 1
+        assert [row for row, _ in ledger.failures("r", 0)] == [2, 9]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_word_that_could_not_be_written_is_kept_for_the_next_flush(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with Ledger(path) as ledger, sqlite3.connect(path, isolation_level=None) as other:
+        ledger._db.execute("PRAGMA busy_timeout = 0")
+        ledger.record("r", 0, 1, REJECTED)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="locked"):
+            ledger.flush()
+        other.execute("ROLLBACK")
+        ledger.flush()
+        assert [row for row, _ in ledger.failures("r", 0)] == [1]
+    other.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"no database at all, however long this may be" * 100, b"SQLite format 3\0" + b"\xff" * 5000]
+)
+def test_what_is_no_ledger_is_refused_in_words(tmp_path, content):
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(content)
+    with pytest.raises(StorageError, match=r"ledger\.sqlite"):
+        Ledger(path)
+    assert path.read_bytes() == content
+
+
+def test_a_foreign_database_and_a_newer_ledger_are_refused_and_an_unborn_one_is_made(tmp_path):
+    for name, statement in (
+        ("foreign", "CREATE TABLE t (x)"),
+        ("newer", "PRAGMA user_version = 99"),
+        ("unborn", "PRAGMA journal_mode = WAL"),
+    ):
+        path = tmp_path / name
+        if name == "newer":
+            Ledger(path).close()
+        with sqlite3.connect(path) as db:
+            db.execute(statement)
+        db.close()
+    for name, word in (("foreign", "not a ledger"), ("newer", "Upgrade")):
+        with pytest.raises(StorageError, match=word):
+            Ledger(tmp_path / name)
+    with Ledger(tmp_path / "unborn") as ledger:
+        assert ledger.runs() == 0
+
+
+def test_a_record_that_is_broken_is_told(tmp_path):
+    (tmp_path / "run.toml").write_text("[broken")
+    with pytest.raises(UsageError, match=r"run\.toml"):
+        RunFolder(tmp_path).read_record()
