@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -41,6 +41,13 @@ class ReadSettings:
             raise UsageError(
                 f"--quotechar {self.quotechar!r}: one character, or '' for a table without quoting."
             )
+
+    def with_(self, other: ReadSettings) -> ReadSettings:
+        """The same, and what another one says wherever it says something."""
+        said = {
+            field.name: value for field in fields(other) if (value := getattr(other, field.name)) is not None
+        }
+        return replace(self, **said)
 
 
 def parse_rate(text: str, option: str = "--rate") -> float | None:

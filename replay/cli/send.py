@@ -46,6 +46,7 @@ def resend(
     ],
     understanding: Understanding,
     sending: Sending,
+    reading: Reading,
     talking: Talking,
     only: Annotated[
         str | None, typer.Option("--only", help="Outcomes and statuses to take, such as ambiguous,400.")
@@ -56,11 +57,11 @@ def resend(
     Takes rejected, exhausted and invalid rows; ambiguous ones only with --only ambiguous.
     """
     command = Command("resend", sending, talking, time.monotonic())
-    mapping, rules = understanding.mapping(), understanding.rules()
+    mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
 
     def job(_: RunFolder) -> Job:
         from replay.pipeline import resend_job
 
-        return resend_job(run_or_file, sending.runs, mapping, rules, only)
+        return resend_job(run_or_file, sending.runs, mapping, rules, only, read)
 
     return perform(command, job)

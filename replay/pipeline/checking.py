@@ -72,7 +72,7 @@ def result_of(plan: Plan) -> CheckResult:
         problems=plan.tally.problems(),
         event_keys=dict(keys),
         users=plan.tally.users,
-        columns=plan.columns,
+        columns=list(plan.columns),
         estimates=plan.tally.estimates,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from replay.errors import SourceError
+from replay.errors import MappingError, SourceError
 from replay.pipeline.stages import Job, Judged, Judging
 from replay.pipeline.tally import Tally
 from replay.rules import Judge
@@ -46,7 +46,7 @@ class Plan:
     job: Job
     tally: Tally
     sources: list[SourcePlan] = field(default_factory=list)
-    columns: list[str] = field(default_factory=list)
+    columns: dict[str, None] = field(default_factory=dict)
     read: int = 0
     valid: int = 0
     invalid: int = 0
@@ -67,32 +67,42 @@ def make_plan(
     """Read every row of every source once, map it and judge it.
 
     After `limit` valid rows the others count as skipped. `listen` is told each judged chunk.
+    Raises MappingError where the mapping does not fit a source, or names a member that no record has.
     """
     plan = Plan(job, Tally(job.severities()))
     judge = Judge(job.severities())
     total = sum(size_of(source) for source in job.sources)
     done = 0
+    unseen: list[dict[str, str]] = []
     for index, source in enumerate(job.sources):
         stamp = stamp_of(source)
         with open_source(source, job.read_settings(index)) as reader:
             before = plan.read
-            for judged in Judging(job, judge, reader):
+            judging = Judging(job, judge, reader)
+            for judged in judging:
                 _count(plan, source, judged, limit)
                 if listen is not None:
                     listen(source.name, judged)
                 if watch is not None:
                     watch(done + judged.chunk.position, total)
             plan.sources.append(_source_plan(reader, plan.read - before, stamp))
+            unseen.append(judging.unseen())
             done += size_of(source)
+    _refuse_unseen([missing for missing, planned in zip(unseen, plan.sources, strict=True) if planned.rows])
     return plan
+
+
+def _refuse_unseen(unseen: list[dict[str, str]]) -> None:
+    """A member that no record of any source has is a slip of the pen; one that some have is optional."""
+    for text in unseen[0] if unseen else ():
+        if all(text in missing for missing in unseen):
+            raise MappingError(unseen[0][text])
 
 
 def _count(plan: Plan, source: Source, judged: Judged, limit: int | None) -> None:
     plan.left += judged.left
     plan.read += len(judged)
-    for name in judged.columns():
-        if name not in plan.columns:
-            plan.columns.append(name)
+    plan.columns.update(dict.fromkeys(judged.columns()))
     within = judged if limit is None else judged.upto(limit - plan.valid)
     plan.skipped += len(judged) - len(within)
     invalid = int(within.invalid.sum())

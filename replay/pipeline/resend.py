@@ -31,15 +31,18 @@ def resend_job(
     mapping: Mapping | None,
     rules: Dict[str, Severity],
     only: str | None,
+    read: ReadSettings | None = None,
 ) -> Job:
     """The job over the failed files of a run, or over one failed file.
 
-    The mapping and rules are those of the run, unless others are given. Raises UsageError where
-    there is no such run or file, or nothing failed.
+    The mapping and rules are those of the run, unless others are given; `read` says how files are
+    read that another program saved in its own way. Raises UsageError where there is no such run or
+    file, or nothing failed.
     """
     selection = RESENT if only is None else parse_only(only)
     folder = find_run(run_or_file, runs)
-    files = failed_sources_of(folder) if folder is not None else [_failed_file(run_or_file, runs)]
+    known = failed_sources_of(folder) if folder is not None else [_failed_file(run_or_file, runs)]
+    files = [(path, settings.with_(read or ReadSettings())) for path, settings in known]
     if folder is None:
         folder = run_of_failed_file(files[0][0]) or _run_by_name(*files[0], runs)
     elif not files:
@@ -47,8 +50,8 @@ def resend_job(
     if folder is not None:
         mapping = mapping or mapping_of(folder)
         rules = {**rules_of(folder), **rules}
-    sources = tuple(source for path, read in files for source in find([str(path)], read))
-    return Job(sources, mapping, tuple(read for _, read in files), rules, selection)
+    sources = tuple(source for path, settings in files for source in find([str(path)], settings))
+    return Job(sources, mapping, tuple(settings for _, settings in files), rules, selection)
 
 
 def _failed_file(name: str, runs: Path) -> tuple[Path, ReadSettings]:

@@ -139,7 +139,7 @@ class Run:
         async with AsyncExitStack() as stack:
             settings = await self._target(stack)
             sink = await stack.enter_async_context(HttpSink(settings.sink))
-            throttle = Throttle(settings.send.rate, asyncio.get_running_loop().time)
+            throttle = Throttle(settings.send.rate, time.monotonic)
             self._sender = sender = Sender(sink, throttle, settings.send, recorder)
             self._write_running(recorder.counts)
             fault = await self._send_events(sender, throttle, recorder, ledger)

@@ -109,6 +109,10 @@ class Judging:
             kept = self._select(chunk)
             yield self._judged(kept, left=len(chunk) - len(kept))
 
+    def unseen(self) -> dict[str, str]:
+        """Members that the mapping names and no record so far has, with what to say about each."""
+        return {} if self._bound is None else self._bound.unseen()
+
     def _select(self, chunk: Chunk) -> Chunk:
         if self._job.selection is None or not len(chunk):
             return chunk

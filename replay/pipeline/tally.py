@@ -153,8 +153,8 @@ def problem_of_unreadable(source: str, record: Unreadable) -> Problem:
 
 
 def shown_value(value: Any) -> str:
-    """A value as text, cut short."""
-    text = value if isinstance(value, str) else _as_json(value)
+    """A value as text, cut short; a missing one is nothing."""
+    text = value if isinstance(value, str) else "" if value is None else _as_json(value)
     return text if len(text) <= VALUE_SHOWN_MAX else text[:VALUE_SHOWN_MAX] + "…"
 
 

@@ -98,3 +98,19 @@ def test_every_kind_of_error_has_one_root(files, monkeypatch):
         replay.send(["events.csv"], mapping=mapping, api_key="two\nlines")
     for kind in (replay.UsageError, replay.SourceError, replay.StorageError, replay.AuthError):
         assert issubclass(kind, replay.ReplayError)
+
+
+def test_a_member_that_only_a_late_record_has_is_no_slip_of_the_pen(tmp_path):
+    early, late = tmp_path / "early.jsonl", tmp_path / "late.jsonl"
+    early.write_text('{"e": "a", "u": "1"}\n' * 3000 + '{"e": "a", "u": "1", "vip": true}\n', "utf-8")
+    late.write_text('{"e": "a", "u": "1"}\n', "utf-8")
+    mapping = replay.Mapping.empty().with_set(["event.key=e", "user.userId=u", "user.properties.vip=vip"])
+    assert replay.check([early, late], mapping=mapping).rows["valid"] == 3002
+
+
+def test_a_member_that_no_record_has_is_refused_with_near_matches(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"e": "a", "u": "1", "vip": true}\n' * 3, "utf-8")
+    mapping = replay.Mapping.empty().with_set(["event.key=e", "user.userId=u", "user.properties.vip=vpi"])
+    with pytest.raises(replay.MappingError, match="did you mean 'vip'"):
+        replay.check([path], mapping=mapping)
