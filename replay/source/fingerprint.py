@@ -18,12 +18,12 @@ DIGEST_BYTES: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What the decompressed content of a source is known by.
+    r"""What the decompressed content of a source is known by.
 
     `length` in bytes; `digest` of all of them (blake2b of 16 bytes, hex); `marks`: the digest of the
     first N bytes, for N = 4096, 8192, 16384… and each position that was asked for, as far as they go.
-    `whole_lines`: length and digest up to the last line end. `ended`: the digest with a `\\n`, and
-    with a `\\r`, behind the last byte: what a content whose last line is open looks like once it grew.
+    `whole_lines`: length and digest up to the last line end. `ended`: the digest with a `\n`, and
+    with a `\r`, behind the last byte: what a content whose last line is open looks like once it grew.
     """
 
     length: int
