@@ -6,7 +6,8 @@
     ├── SourceError        exit 1  a source cannot be opened, or changed under the run: mend the file
     ├── DestinationError   exit 1  the destination cannot take any row: mend the address
     │   └── AuthError      exit 1  the key was refused: mend the key
-    └── StorageError       exit 1  the disk or the ledger failed: make room, then resume
+    ├── StorageError       exit 1  the disk or the ledger failed: make room, then resume
+    └── BusyError          exit 1  another process is at work on the same rows: wait for it
 
 A row that fails is no exception: it is a value with an outcome.
 """
@@ -61,3 +62,9 @@ class StorageError(ReplayError):
     """The disk or the ledger failed; nothing goes on without its memory."""
 
     kind = "storage"
+
+
+class BusyError(ReplayError):
+    """Another process is at work on the same run, or on the same rows."""
+
+    kind = "busy"

@@ -61,6 +61,7 @@ class Chunk:
     `raw` of records: each record's own bytes; of a table None.
     `unreadable`: the records in this stretch that could not be read, by row.
     `position`: bytes of the file on disk consumed so far.
+    `ids`: the id of each row, the same in every re-send, where the mapping sends it.
     """
 
     kind: Literal["table", "records"]
@@ -71,6 +72,7 @@ class Chunk:
     raw: list[bytes] | None
     unreadable: tuple[Unreadable, ...]
     position: int
+    ids: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -143,7 +145,8 @@ class Event:
     `source` is its place among the run's sources, `row` its number there. `lanes` are what it
     shares with others of its user: it goes after every earlier row that has one of them. `chunk` and
     `place` lead back to the record as it was read. `started`: a request of it began to leave.
-    `waits` and `followers` are its place in the order, kept by the sender.
+    `waits` and `followers` are its place in the order, kept by the sender. `copy`, `number` and `slot`
+    are its place in the ledger, kept by whoever writes there.
     """
 
     source: int
@@ -155,6 +158,9 @@ class Event:
     started: bool = False
     waits: int = 0
     followers: list[Event] = field(default_factory=list, repr=False)
+    copy: int = 0
+    number: int = 0
+    slot: int = -1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,92 @@
+"""The durable truth about every run: which rows went where, over all runs, whatever happened in between.
+
+Format 1. One SQLite file (WAL, synced at each commit) and, while a run lives, one window file beside it.
+
+A row is its destination (a *target*: an URL and the environment behind its keys), its source's
+*content* and its number there. A *copy* is a content at a target; a run begun with `--again` does not
+look at what others did to it.
+
+    targets   an URL, an environment          keys      salted hashes of the keys that open it
+    contents  what a source holds             versions  the lengths and digests it was seen with
+    copies    a content at a target           runs      when, what, its live leg, and whether it ended
+    spans     delivered stretches of a copy: first to last row, never touching or overlapping
+    words     copy, row, run → how a row ended that was not delivered, and in which leg
+    batches   rows announced by a live run, and the page of the window that holds their state
+
+A *leg* is a run from its beginning, or a resume, to its end; legs are numbered over all runs. Each has
+its own window: a memory-mapped file, one byte a row in flight, written out in advance. It outlives a
+killed process, not a killed machine, so its bytes are trusted only under the boot id that wrote them.
+
+Invariants:
+ 1. A request leaves only after its row stands in a committed batch (`announce`).
+ 2. Its byte says STARTED before its first byte leaves, and how it ended before anything else does.
+ 3. A batch goes in the transaction that writes how the last of its rows ended, never before.
+ 4. So after a kill a row without an outcome is pending if its byte says ANNOUNCED, and ambiguous
+    if it says STARTED; after a power loss every announced row without an outcome is ambiguous.
+ 5. A leg holds a lock on its window while it lives; a run that is open and whose lock is free is dead.
+    In the transaction that begins a leg every dead run is ended, and no live one shares a copy with it.
+ 6. A row of a run stands in a span or in one word, never in both; delivered is for good.
+ 7. An error of the database or the disk ends the run (StorageError); nothing goes on without it.
+ 8. A leg writes only while the ledger holds it open; one that was taken for dead stops (BusyError).
+ 9. What decides whether a row is sent stands twice (in a table and an index) or under a seal, so that
+    `integrity_check` finds a bit that changed; and a window knows how many commits were durable, so
+    that a journal cut short is found. A leg begins only on a ledger that was looked through so.
+
+It holds no payloads and no keys.
+"""
+
+from replay.ledger.asking import (
+    content_of_uid,
+    copy_of,
+    has_delivered,
+    has_words,
+    is_live_run,
+    mappings_delivered,
+    rows_left,
+    run_id,
+    runs_known,
+    target_of,
+    words,
+)
+from replay.ledger.book import NO_SLOT, Book
+from replay.ledger.contents import Content, Resolved, beginnings, lengths, resolve
+from replay.ledger.history import History, Past
+from replay.ledger.opening import Opening, Totals, begin, recover_dead, reopen, totals
+from replay.ledger.settling import settle
+from replay.ledger.store import FILE_NAME, Store, open_ledger
+from replay.ledger.targets import Destination, find_target
+
+__all__ = [
+    "FILE_NAME",
+    "NO_SLOT",
+    "Book",
+    "Content",
+    "Destination",
+    "History",
+    "Opening",
+    "Past",
+    "Resolved",
+    "Store",
+    "Totals",
+    "begin",
+    "beginnings",
+    "content_of_uid",
+    "copy_of",
+    "find_target",
+    "has_delivered",
+    "has_words",
+    "is_live_run",
+    "lengths",
+    "mappings_delivered",
+    "open_ledger",
+    "recover_dead",
+    "reopen",
+    "resolve",
+    "rows_left",
+    "run_id",
+    "runs_known",
+    "settle",
+    "target_of",
+    "totals",
+    "words",
+]

@@ -1,0 +1,102 @@
+"""Questions to the ledger that a plan, a report or a settling asks; none of them writes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from replay.ledger.recovery import window_path
+from replay.ledger.window import is_live
+from replay.records import Outcome, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from replay.ledger.store import Store
+
+
+def copy_of(store: Store, target: int, content: int) -> int | None:
+    """A content at a target, if any of it was ever sent there."""
+    known = store.one("SELECT id FROM copies WHERE target = ? AND content = ?", target, content)
+    return None if known is None else int(known)
+
+
+def content_of_uid(store: Store, uid: str) -> int | None:
+    """A content by its name."""
+    known = store.one("SELECT id FROM contents WHERE uid = ?", uid)
+    return None if known is None else int(known)
+
+
+def has_delivered(store: Store, target: int, contents: Iterable[int]) -> bool:
+    """Whether any row of some contents was delivered to a target."""
+    return any(
+        store.one(
+            "SELECT 1 FROM spans JOIN copies ON copies.id = copy WHERE target = ? AND content = ? LIMIT 1",
+            target,
+            content,
+        )
+        for content in contents
+    )
+
+
+def mappings_delivered(store: Store, copy: int) -> set[str]:
+    """Digests of the mappings that rows of a copy were delivered with; resends do not count."""
+    found = store.ask(
+        "SELECT DISTINCT mapping FROM run_copies WHERE copy = ? AND mapping IS NOT NULL"
+        " AND EXISTS (SELECT 1 FROM spans WHERE spans.copy = run_copies.copy AND spans.run = run_copies.run)",
+        copy,
+    )
+    return {str(mapping) for (mapping,) in found}
+
+
+def run_id(store: Store, name: str) -> int | None:
+    """A run's id in the ledger, by its name."""
+    known = store.one("SELECT id FROM runs WHERE name = ?", name)
+    return None if known is None else int(known)
+
+
+def runs_known(store: Store) -> int:
+    """How many runs the ledger knows."""
+    return int(store.one("SELECT count(*) FROM runs"))
+
+
+def words(store: Store, run: int, copy: int, first: int, last: int) -> dict[int, Result]:
+    """How a run ended rows of a copy that it did not deliver, by row, ascending."""
+    found = store.ask(
+        "SELECT row, outcome, status, attempts, text FROM words JOIN reasons ON reasons.id = reason"
+        " WHERE copy = ? AND row >= ? AND row <= ? AND run = ? ORDER BY row",
+        copy,
+        first,
+        last,
+        run,
+    )
+    return {
+        row: Result(Outcome(outcome), status, attempts, reason)
+        for row, outcome, status, attempts, reason in found
+    }
+
+
+def rows_left(store: Store, run: int, outcome: Outcome) -> list[tuple[int, int]]:
+    """The (copy, row) that a run ended so."""
+    found = store.ask(
+        "SELECT copy, row FROM words WHERE run = ? AND outcome = ? ORDER BY copy, row", run, outcome.value
+    )
+    return [(int(copy), int(row)) for copy, row in found]
+
+
+def has_words(store: Store, run: int, copies: Iterable[int]) -> bool:
+    """Whether a run ended any row of some copies otherwise than delivered."""
+    return any(
+        store.one("SELECT 1 FROM words WHERE copy = ? AND run = ? LIMIT 1", copy, run) is not None
+        for copy in copies
+    )
+
+
+def target_of(store: Store, run: int) -> int:
+    """The target that a run sends to."""
+    return int(store.one("SELECT target FROM runs WHERE id = ?", run))
+
+
+def is_live_run(store: Store, name: str) -> bool:
+    """Whether a process is at work on a run right now."""
+    window = store.one("SELECT window FROM runs WHERE name = ? AND is_open", name)
+    return bool(window) and is_live(window_path(store.path, str(window)))

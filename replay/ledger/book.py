@@ -1,0 +1,168 @@
+"""A live run's own pages: what it announces, starts and ends, and how it is closed."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, Self
+
+from replay.errors import BusyError
+from replay.ledger import batches, entries, recovery
+from replay.ledger.window import PAGE_ROWS, State
+from replay.records import Outcome, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from replay.ledger.batches import Place
+    from replay.ledger.store import Store
+    from replay.ledger.window import Window
+
+NO_SLOT: Final = -1
+
+_STARTED: Final = int(State.STARTED)
+_ANNOUNCED: Final = int(State.ANNOUNCED)
+_STATES: Final = {
+    Outcome.DELIVERED: int(State.DELIVERED),
+    Outcome.REJECTED: int(State.REJECTED),
+    Outcome.EXHAUSTED: int(State.EXHAUSTED),
+    Outcome.AMBIGUOUS: int(State.AMBIGUOUS),
+}
+
+
+class Book:
+    """The entries of one live run.
+
+    `announce`, `write` and `close` talk to the disk and belong into a thread, one at a time;
+    `start`, `wait`, `end` and `count` only touch memory, and are called from the event loop in between.
+    `copies`: of each content, by its name. `run` is its id in the ledger.
+    """
+
+    def __init__(self, store: Store, run: int, copies: dict[str, int], window: Window) -> None:
+        self._store = store
+        self._window = window
+        self.run = run
+        self.copies = copies
+        ((self.again, self._leg, *counted),) = store.ask(
+            "SELECT again <> 0, leg, requests, retries, duplicates FROM runs WHERE id = ?", run
+        )
+        self.again = bool(self.again)
+        self._before = self._tallies = tuple(counted)
+        self._commits = 0
+        self._news: deque[tuple[int, int, int, Result]] = deque()
+        self._lent: dict[int, Sequence[Place]] = {}
+        self._unwritten: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._window.close(remove=False)
+
+    def announce(self, rows: Sequence[Place]) -> list[int]:
+        """Write that these (copy, row) are about to be sent, and all news; returns each row's slot.
+
+        When it returns they are durable. Raises StorageError, and then none of them may be sent, and
+        BusyError where another process took this run for dead and ended it.
+        """
+        pages = [rows[start : start + PAGE_ROWS] for start in range(0, len(rows), PAGE_ROWS)]
+        lent = [(self._window.lend(), page) for page in pages]
+        self._commit(lent)
+        return [slot for page, part in lent for slot in range(page * PAGE_ROWS, page * PAGE_ROWS + len(part))]
+
+    def start(self, slot: int) -> None:
+        """A request of this row is about to leave."""
+        self._window.mark(slot, _STARTED)
+
+    def wait(self, slot: int) -> None:
+        """The last request of this row was not accepted, for sure, nor was any before it.
+
+        It waits for another try; where the run ends before, the row is pending.
+        """
+        self._window.mark(slot, _ANNOUNCED)
+
+    def end(self, slot: int, copy: int, row: int, result: Result) -> None:
+        """The row ended so; written with the next commit. A slot is ended once.
+
+        NO_SLOT for a row that was never announced. PENDING takes back what was told of a row before;
+        its slot may be another row's by now.
+        """
+        if result.outcome is Outcome.PENDING:
+            slot = self._take_back(slot, (copy, row))
+        elif slot != NO_SLOT:
+            self._window.mark(slot, _STATES.get(result.outcome, _ANNOUNCED))
+        self._news.append((slot, copy, row, result))
+
+    def count(self, requests: int, retries: int, duplicates: int) -> None:
+        """How many requests this leg has made so far."""
+        before = self._before
+        self._tallies = (before[0] + requests, before[1] + retries, before[2] + duplicates)
+        self._window.tally(*self._tallies)
+
+    def write(self) -> None:
+        """Write all news."""
+        if self._news:
+            self._commit([])
+
+    def close(self) -> None:
+        """Write all news and end the run.
+
+        A row that was announced and not started, or waits, is pending; one that was started and has no
+        end is ambiguous, as after a kill.
+        """
+        news = self._take_news()
+        with self._store.transaction():
+            self._enter(news)
+            recovery.end(self._store, self.run, self._leg, self._window.contents())
+        self._store.settle_down()
+        self._window.close(remove=True)
+
+    def _commit(self, lent: list[tuple[int, Sequence[Place]]]) -> None:
+        """One durable transaction: new batches, how rows ended, and batches that are done with."""
+        news = self._take_news()
+        ended = batches.pages_of([slot for slot, _, _, _ in news if slot != NO_SLOT])
+        done = [page for page, rows in ended.items() if self._unwritten[page] == rows]
+        with self._store.transaction():
+            self._enter(news)
+            batches.drop(self._store, self.run, done)
+            batches.announce(self._store, self.run, lent)
+        self._window.count(self._commits)
+        self._lent.update(lent)
+        self._unwritten.update((page, len(rows)) for page, rows in lent)
+        for page, rows_ in ended.items():
+            self._unwritten[page] -= rows_
+        for page in done:
+            del self._unwritten[page], self._lent[page]
+            self._window.give_back(page)
+
+    def _take_back(self, slot: int, place: Place) -> int:
+        """Let the window forget how a row ended, where it still is the row's; its batch stands as it did."""
+        rows = self._lent.get(slot // PAGE_ROWS, ())
+        if slot % PAGE_ROWS < len(rows) and rows[slot % PAGE_ROWS] == place:
+            self._window.mark(slot, _ANNOUNCED)
+        return NO_SLOT
+
+    def _take_news(self) -> list[tuple[int, int, int, Result]]:
+        """What was told so far; the event loop goes on adding meanwhile."""
+        take = self._news.popleft
+        return [take() for _ in range(len(self._news))]
+
+    def _enter(self, news: list[tuple[int, int, int, Result]]) -> None:
+        """Write news and counts, unless this run is no longer ours. Within a transaction."""
+        self._commits += 1
+        ours = self._store.change(
+            "UPDATE runs SET requests = ?, retries = ?, duplicates = ?, commits = ?"
+            " WHERE id = ? AND leg = ? AND is_open",
+            *self._tallies,
+            self._commits,
+            self.run,
+            self._leg,
+        )
+        if not ours:
+            raise BusyError(
+                "Another process took this run for dead and ended it: was a .window file removed? "
+                "See that nothing else sends the same rows, then replay resume."
+            )
+        entries.write(self._store, self.run, [(copy, row, result) for _, copy, row, result in news])

@@ -1,0 +1,73 @@
+"""Writing how rows ended: delivered ones as spans, the others as words. All within a transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Final
+
+from replay.ledger import spans
+from replay.records import Outcome, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from replay.ledger.store import Store
+
+Ended = tuple[int, int, Result]
+"""(copy, row, how it ended)"""
+
+_DROP_BETWEEN: Final = "DELETE FROM words WHERE copy = ? AND row >= ? AND row <= ? AND run = ?"
+_WRITE: Final = (
+    "INSERT OR REPLACE INTO words SELECT ?, ?, runs.id, leg, ?, ?, ?, reasons.id"
+    " FROM runs, reasons WHERE runs.id = ? AND text = ?"
+)
+
+
+def write(store: Store, run: int, ended: Iterable[Ended]) -> None:
+    """Write how rows ended.
+
+    A later word about a row replaces an earlier one of the same run, and PENDING takes it back. But
+    delivered is for good: nothing said of such a row afterwards makes it sendable again.
+    """
+    delivered: dict[int, set[int]] = defaultdict(set)
+    words: dict[tuple[int, int], Result] = {}
+    for copy, row, result in ended:
+        if result.outcome is Outcome.DELIVERED:
+            delivered[copy].add(row)
+        else:
+            words[copy, row] = result
+    for copy, rows in delivered.items():
+        added = spans.add(store, copy, run, rows)
+        store.tell_many(_DROP_BETWEEN, [(copy, first, last, run) for first, last in added])
+    if words:
+        _write_words(store, run, words)
+
+
+def _write_words(store: Store, run: int, words: dict[tuple[int, int], Result]) -> None:
+    open_ = {place: result for place, result in words.items() if not _is_delivered(store, run, *place)}
+    store.tell_many(
+        "DELETE FROM words WHERE copy = ? AND row = ? AND run = ?",
+        [(copy, row, run) for (copy, row), result in open_.items() if result.outcome is Outcome.PENDING],
+    )
+    told = {place: result for place, result in open_.items() if result.outcome is not Outcome.PENDING}
+    store.tell_many(
+        "INSERT OR IGNORE INTO reasons (text) VALUES (?)",
+        [(text,) for text in {r.reason for r in told.values()}],
+    )
+    store.tell_many(
+        _WRITE,
+        [
+            (copy, row, result.outcome.value, result.status, result.attempts, run, result.reason)
+            for (copy, row), result in told.items()
+        ],
+    )
+
+
+def _is_delivered(store: Store, run: int, copy: int, row: int) -> bool:
+    return bool(spans.between(store, copy, run, row, row))
+
+
+def is_written(store: Store, run: int, leg: int, place: tuple[int, int]) -> bool:
+    """Whether this leg has written how a (copy, row) ended, or any leg that it was delivered."""
+    said = store.one("SELECT leg FROM words WHERE copy = ? AND row = ? AND run = ?", *place, run)
+    return said == leg or _is_delivered(store, run, *place)

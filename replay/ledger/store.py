@@ -1,0 +1,209 @@
+"""The SQLite file: opened, checked, its transactions, and its faults told in words."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from replay.errors import StorageError
+from replay.ledger.faults import words_of
+from replay.ledger.schema import APPLICATION_ID, FORMAT, STATEMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+FILE_NAME: Final = "ledger.sqlite"
+BUSY_SECONDS: Final = 10.0
+_PAUSE_SECONDS: Final = 0.01
+
+
+class Store:
+    """One open ledger file. All its statements run under one lock, in the thread that asks.
+
+    After a fault within a transaction no other one begins: what the disk holds is no longer known.
+    """
+
+    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
+        self.path = path
+        self._busy_seconds = busy_seconds
+        self._lock = threading.RLock()
+        self._failed: StorageError | None = None
+        with self.in_words():
+            if not path.exists():
+                path.touch(mode=0o600)
+            self._db = sqlite3.connect(
+                path, check_same_thread=False, isolation_level=None, timeout=busy_seconds
+            )
+        try:
+            self._prepare()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing is pending here that a commit did not write."""
+        with self._lock, self.in_words():
+            self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, durable when the block ends; other writers wait."""
+        with self._lock:
+            if self._failed is not None:
+                raise StorageError(str(self._failed)) from self._failed
+            with self.in_words():
+                self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield from self._committed()
+            except StorageError as error:
+                self._failed = error
+                raise
+
+    def ask(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows that a query gives."""
+        with self._lock, self.in_words():
+            return self._db.execute(statement, values).fetchall()
+
+    def one(self, statement: str, *values: Any) -> Any:
+        """The first column of the first row that a query gives; None if there is none."""
+        rows = self.ask(statement, *values)
+        return rows[0][0] if rows else None
+
+    def tell(self, statement: str, *values: Any) -> int:
+        """Run a statement; returns the id of the row that it inserted."""
+        with self._lock, self.in_words():
+            return int(self._db.execute(statement, values).lastrowid or 0)
+
+    def change(self, statement: str, *values: Any) -> int:
+        """Run a statement; returns how many rows it changed."""
+        with self._lock, self.in_words():
+            return self._db.execute(statement, values).rowcount
+
+    def tell_many(self, statement: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Run a statement for each of the rows."""
+        with self._lock, self.in_words():
+            self._db.executemany(statement, rows)
+
+    def verify(self) -> None:
+        """Look at every page: what decides whether a row is sent stands twice, or under a seal."""
+        found = self.one("PRAGMA integrity_check(1)")
+        if found != "ok":
+            raise self.damaged(str(found))
+
+    def settle_down(self) -> None:
+        """Move everything from the journal into the file itself, where nobody is reading."""
+        self.ask("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def damaged(self, what: str) -> StorageError:
+        """The error of a ledger that does not hold what was written."""
+        return StorageError(
+            f"The ledger {self.path} is damaged ({what}). Restore it from a backup, or name another one with "
+            "--ledger to begin anew: that one does not know what was sent before. Nothing is sent without it."
+        )
+
+    @contextmanager
+    def in_words(self) -> Iterator[None]:
+        """Tell the faults of SQLite, and of the disk below it, in words."""
+        try:
+            yield
+        except UnicodeDecodeError as error:  # a name or a text in it, or in SQLite's own complaint
+            raise self.damaged("a text in it is not what was written") from error
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(
+                f"The ledger {self.path} cannot be used: {words_of(error, self._busy_seconds)}. "
+                "Nothing is sent without it."
+            ) from error
+
+    def _committed(self) -> Iterator[None]:
+        try:
+            with self.in_words():
+                yield
+                self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                with self.in_words():
+                    self._db.execute("ROLLBACK")
+            raise
+
+    def _prepare(self) -> None:
+        with self.in_words():
+            self._refuse_foreign()
+            self._db.execute("PRAGMA synchronous = EXTRA")  # FULL, and the folder where a journal is removed
+            self._journal_ahead()
+            self._db.execute("PRAGMA fullfsync = ON")  # macOS: fsync alone stops at the drive's cache
+        if self._is_empty():
+            with self.transaction():
+                if self._is_empty():
+                    self._create()
+        self._check()
+
+    def _is_empty(self) -> bool:
+        return not self.one("SELECT count(*) FROM sqlite_master")
+
+    def _journal_ahead(self) -> None:
+        """Write ahead (WAL). Two that open a new file at once refuse each other without waiting."""
+        give_up = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                mode = self.one("PRAGMA journal_mode = WAL")
+            except StorageError:
+                if time.monotonic() >= give_up:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+                continue
+            if mode != "wal":
+                raise StorageError(
+                    f"The ledger {self.path} cannot be kept there: its file system shares no memory between "
+                    "processes. Name one on a local disk with --ledger."
+                )
+            return
+
+    def _refuse_foreign(self) -> None:
+        empty = self._is_empty()  # asked first: another process may be making it a ledger right now
+        application = self.one("PRAGMA application_id")
+        if application != APPLICATION_ID and not (application == 0 and empty):
+            raise StorageError(
+                f"{self.path} is not a ledger of this tool. Name another one with --ledger or --runs."
+            )
+
+    def _create(self) -> None:
+        for statement in STATEMENTS:
+            self._db.execute(statement)
+        self._db.execute("INSERT INTO salt VALUES (?)", (os.urandom(16),))
+        self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        self._db.execute(f"PRAGMA user_version = {FORMAT}")
+
+    def _check(self) -> None:
+        self._refuse_foreign()
+        version = self.one("PRAGMA user_version")
+        if version > FORMAT:
+            raise StorageError(
+                f"{self.path} was written by a newer hackle-replay "
+                f"(format {version}; this one knows {FORMAT}). "
+                "Upgrade: pip install --upgrade hackle-replay."
+            )
+        tables = {text for (text,) in self.ask("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+        if version < FORMAT or tables != set(STATEMENTS):
+            raise self.damaged(f"its tables are not those of format {FORMAT}")
+
+
+def open_ledger(path: Path, busy_seconds: float = BUSY_SECONDS) -> Store:
+    """Open a ledger, making it where there is none.
+
+    `busy_seconds`: how long to wait while another process holds it. Raises StorageError in words.
+    """
+    return Store(path, busy_seconds)

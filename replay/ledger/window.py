@@ -1,0 +1,159 @@
+"""The window: one byte a row in flight, in a memory-mapped file that outlives a killed process.
+
+A leg of a run makes its own window under a new name and never touches an older one, so that what a
+dead leg left behind stands until the database has taken it up. Page 0 holds the number of commits
+that were durable when it was written, and how many requests, retries and possible duplicates the run
+has made; rows live in the pages after it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+from enum import IntEnum
+from pathlib import Path
+from typing import Final
+
+from replay.errors import StorageError
+
+PAGE_ROWS: Final = 1024
+GROW_PAGES: Final = 64
+_COUNT_BYTES: Final = 8
+_TALLIES: Final = struct.Struct("<3q")
+_CLOSED: Final = -1
+
+
+class State(IntEnum):
+    """What a byte of the window says of its row."""
+
+    ANNOUNCED = 0
+    STARTED = 1
+    DELIVERED = 2
+    REJECTED = 3
+    EXHAUSTED = 4
+    AMBIGUOUS = 5
+
+
+class Window:
+    """A live leg's window, locked while it lives; pages of PAGE_ROWS bytes are lent to batches."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._pages = 0
+            self._free: list[int] = []
+            self._grow()
+            self._free.remove(0)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def lend(self) -> int:
+        """A page that nobody uses, all ANNOUNCED."""
+        if not self._free:
+            self._grow()
+        page = self._free.pop()
+        start = page * PAGE_ROWS
+        self._map[start : start + PAGE_ROWS] = bytes(PAGE_ROWS)
+        return page
+
+    def give_back(self, page: int) -> None:
+        """A page whose batch is gone."""
+        self._free.append(page)
+
+    def mark(self, slot: int, state: int) -> None:
+        """Say where a row stands; it is with the operating system when this returns."""
+        self._map[slot] = state
+
+    def count(self, commits: int) -> None:
+        """Say how many commits are durable."""
+        self._map[:_COUNT_BYTES] = commits.to_bytes(_COUNT_BYTES, "little")
+
+    def tally(self, requests: int, retries: int, duplicates: int) -> None:
+        """Say how many requests the run has made; it is with the operating system when this returns."""
+        _TALLIES.pack_into(self._map, _COUNT_BYTES, requests, retries, duplicates)
+
+    def contents(self) -> bytes:
+        """What it says now, in the form that `read_left_behind` gives."""
+        return self._map[:]
+
+    def close(self, *, remove: bool) -> None:
+        """Let go of the lock; `remove` when every row's end is in the database."""
+        if self._file == _CLOSED:
+            return
+        if remove:
+            self.path.unlink(missing_ok=True)
+        self._map.close()
+        os.close(self._file)
+        self._file = _CLOSED
+
+    def _grow(self) -> None:
+        """Add pages, written to the disk: a full disk is an error here and never a SIGBUS later.
+
+        The event loop may be marking rows through the old map meanwhile: both show the same memory.
+        """
+        pages = self._pages + GROW_PAGES
+        try:
+            _fill(self._file, self._pages * PAGE_ROWS, pages * PAGE_ROWS)
+            self._map = mmap.mmap(self._file, pages * PAGE_ROWS)
+        except OSError as error:
+            raise StorageError(
+                f"{self.path} cannot grow: {error.strerror}. Nothing is sent without it; "
+                "make room, then replay resume."
+            ) from error
+        self._free.extend(range(pages - 1, self._pages - 1, -1))
+        self._pages = pages
+
+
+def _fill(file: int, start: int, end: int) -> None:
+    """Write zeros to a part of a file: every system takes room for them, not all know fallocate."""
+    while start < end:
+        start += os.pwrite(file, bytes(end - start), start)
+
+
+def is_live(path: Path) -> bool:
+    """Whether a process holds the lock of a window."""
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def read_left_behind(path: Path) -> bytes:
+    """What the window of a dead leg says; nothing where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""
+
+
+def durable_commits(window: bytes) -> int:
+    """How many commits a window knows to be durable."""
+    return int.from_bytes(window[:_COUNT_BYTES], "little")
+
+
+def tallies(window: bytes) -> tuple[int, int, int]:
+    """Requests, retries and possible duplicates, as a window knows them; 0 where it says nothing."""
+    if len(window) < _COUNT_BYTES + _TALLIES.size:
+        return 0, 0, 0
+    requests, retries, duplicates = _TALLIES.unpack_from(window, _COUNT_BYTES)
+    return requests, retries, duplicates
+
+
+def boot_id() -> str:
+    """What tells this boot of the machine from others; never the same twice where nothing does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return f"unknown {os.urandom(8).hex()}"

@@ -1,0 +1,72 @@
+"""Ledgers for tests: contents, openings, and what a ledger says of rows."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from replay.ledger import Content, Destination, History, Opening, beginnings, lengths, resolve
+from replay.records import Outcome, Result
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from replay.ledger import Store
+
+URL = "https://api.hackle.io/v1/track"
+DELIVERED = Result(Outcome.DELIVERED, 200, 1, "")
+REJECTED = Result(Outcome.REJECTED, 400, 1, "no")
+EXHAUSTED = Result(Outcome.EXHAUSTED, 429, 6, "busy")
+AMBIGUOUS = Result(Outcome.AMBIGUOUS, None, 1, "reset")
+PENDING = Result(Outcome.PENDING, None, 1, "")
+
+
+def digest(data: bytes) -> str:
+    return blake2b(data, digest_size=16).hexdigest()
+
+
+def content_of(
+    data: bytes, store: Store | None = None, *, torn: bool = False, head_lines: int = 4
+) -> Content:
+    """What a source's room would say of these bytes; with a ledger, marked where that one asks for it."""
+    lines = data.splitlines(keepends=True)
+    whole = b"".join(line for line in lines if line.endswith((b"\n", b"\r")))
+    ended = [] if whole == data else [digest(data + end) for end in (b"\n", b"\r", b"\r\n")]
+    head = b"\n".join(line.rstrip() for line in lines[:head_lines])
+    marks = {n: digest(data[:n]) for n in (lengths(store) if store else []) if n <= len(data)}
+    return Content(
+        len(data),
+        digest(data),
+        digest(head),
+        marks,
+        beginnings((len(data), digest(data)), (len(whole), digest(whole)), ended, torn=torn),
+    )
+
+
+def opening(
+    store: Store, name: str, *sources: bytes, destination: Destination | None = None, torn: bool = False
+) -> Opening:
+    contents = [content_of(data, store, torn=torn) for data in sources or (b"a,b\n1,2\n",)]
+    return Opening(
+        name,
+        "send",
+        "2026-11-23T08:12:10Z",
+        destination or Destination(URL, "key"),
+        [(content, resolve(store, content)) for content in contents],
+        mapping="m",
+    )
+
+
+def said_of(store: Store, copy: int, rows: range) -> dict[int, Outcome]:
+    """How the ledger would treat these rows in a run to come: what is not in it is pending."""
+    past = History(store, copy).past(rows.start, rows.stop - 1)
+    said = dict.fromkeys(past.ambiguous, Outcome.AMBIGUOUS)
+    for row, outcome in store.ask("SELECT row, outcome FROM words WHERE copy = ?", copy):
+        said.setdefault(row, Outcome(outcome))
+    for first, last in past.delivered:
+        said |= dict.fromkeys(range(first, last + 1), Outcome.DELIVERED)
+    return said
+
+
+def windows(ledger: Path) -> list[Path]:
+    return sorted(ledger.parent.glob("*.window"))
