@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields, replace
+from math import inf
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
@@ -58,6 +59,23 @@ def parse_rate(text: str, option: str = "--rate") -> float | None:
     if match is None or float(match[1]) <= 0:
         raise UsageError(f"{option} {text}: not a rate. Write 100/s, 90/m, 5000/h, or none.")
     return float(match[1]) / _UNIT_SECONDS[match[2]]
+
+
+def parse_ledger(text: str) -> Path:
+    """The file that `--ledger` names: a path, or `sqlite:///` and a path."""
+    if text.startswith("sqlite:///"):
+        return Path(text.removeprefix("sqlite:///"))
+    if "://" in text:
+        raise UsageError(f"--ledger {text.partition('://')[0]}://…: give the path of a SQLite file.")
+    return Path(text)
+
+
+def parse_share(text: str) -> float:
+    """The share of users, from 0 to 1, that `1%` stands for."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)%", text.strip())
+    if match is None or not 0 < float(match[1]) <= 100:
+        raise UsageError(f"--sample-users {text}: not a share. Write 1% or 12.5%.")
+    return float(match[1]) / 100
 
 
 def parse_seconds(text: str) -> float:
@@ -163,18 +181,18 @@ class SendSettings:
     retries: int = 5
     order: Literal["user", "none"] = "user"
     on_ambiguous: Literal["hold", "resend"] = "hold"
-    limit: int | None = None
     max_failures: MaxFailures = field(default_factory=MaxFailures)
+    max_outage: float = 600.0
 
     def __post_init__(self) -> None:
+        if not 0 < self.max_outage < inf:
+            raise UsageError(f"--max-outage {self.max_outage:g}: seconds, more than 0.")
         if self.retries < 0:
             raise UsageError(f"--retries {self.retries}: 0 or more.")
         if self.order not in ("user", "none"):
             raise UsageError(f"--order {self.order}: user or none.")
         if self.on_ambiguous not in ("hold", "resend"):
             raise UsageError(f"--on-ambiguous {self.on_ambiguous}: hold or resend.")
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(f"--limit {self.limit}: 1 or more rows.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,6 +205,8 @@ class RunSettings:
     ledger: Path | None = None
     dry_run: bool = False
     sandbox: bool = False
+    again: bool = False
+    same_target: bool = False
 
     @property
     def ledger_path(self) -> Path:

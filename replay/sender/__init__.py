@@ -1,5 +1,6 @@
 """Sending: a bounded number of rows in flight, a user's rows in order, and a clean stop."""
 
-from replay.sender.sender import Sender, Sink, Watcher
+from replay.sender.sender import Announce, Sender, Sink
+from replay.sender.settling import Watcher
 
-__all__ = ["Sender", "Sink", "Watcher"]
+__all__ = ["Announce", "Sender", "Sink", "Watcher"]

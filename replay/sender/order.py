@@ -7,21 +7,31 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from replay.records import Event
 
 
 class Order:
     """The rows admitted and not yet ended; the oldest that may be sent comes first.
 
-    `by_user`: a row waits for every earlier one that shares a lane with it. `admitted` counts rows.
+    `by_user`: a row waits for every earlier one that shares a lane with it. `offer` is given each row
+    as it is released, to be `put` at once or later; without it that is done here.
+    `admitted` counts rows, `released` those that wait for no other any more; `is_whole` once no more
+    will be admitted.
     """
 
-    def __init__(self, *, by_user: bool) -> None:
+    def __init__(self, *, by_user: bool, offer: Callable[[Event], None] | None = None) -> None:
         self._by_user = by_user
+        self._offer = offer or self.put
         self._tails: dict[str, Event] = {}
         self._serial = count()
         self._ready: asyncio.PriorityQueue[tuple[int, int, int, Event]] = asyncio.PriorityQueue()
+        self._room = asyncio.Event()
+        self._most = 0
         self.admitted = 0
+        self.released = 0
+        self.is_whole = False
 
     def admit(self, event: Event) -> None:
         """Take a row in, after all those that were taken in before."""
@@ -33,12 +43,23 @@ class Order:
                 event.waits += 1
             self._tails[lane] = event
         if not event.waits:
-            self.put(event)
+            self._release(event)
+
+    def _release(self, event: Event) -> None:
+        self.released += 1
+        self._offer(event)
 
     def put(self, event: Event) -> None:
         """Make a row ready: for the first time, or for another try."""
         # An older row goes first: its next try, and whoever waits for it, should not queue behind the window.
         self._ready.put_nowait((event.source, event.row, next(self._serial), event))
+
+    async def room_for(self, admitted: int) -> None:
+        """Wait until no more rows than so many are admitted and not ended."""
+        self._most = admitted
+        while self.admitted > admitted:
+            self._room.clear()
+            await self._room.wait()
 
     async def ready(self) -> Event:
         """Wait for a row that may be sent now."""
@@ -47,10 +68,13 @@ class Order:
     def leave(self, event: Event) -> None:
         """Take an ended row out and let those go that waited for it."""
         self.admitted -= 1
+        self.released -= 1
         for lane in event.lanes:
             if self._tails.get(lane) is event:
                 del self._tails[lane]
         for follower in event.followers:
             follower.waits -= 1
             if not follower.waits:
-                self.put(follower)
+                self._release(follower)
+        if self.admitted <= self._most:
+            self._room.set()

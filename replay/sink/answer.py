@@ -48,6 +48,13 @@ class Answer:
     stopped_by: str | None = None
     started: bool = True
 
+    @property
+    def is_trouble(self) -> bool:
+        """Whether attempts end so in an outage; an answer that asks for patience is none."""
+        if self.meaning is Meaning.ACCEPTED:
+            return False
+        return self.meaning is Meaning.UNKNOWN or (self.meaning is Meaning.NOT_ACCEPTED and not self.started)
+
 
 _AUTH: Final = frozenset({401, 402, 403, 407})
 _DESTINATION: Final = frozenset({404, 405, 410, 415})

@@ -23,21 +23,27 @@ class Tries:
     failures: int = 0
     unknowns: int = 0
 
-    def after(self, answer: Answer) -> Tries:
-        """The same with one more attempt, which ended in `answer`."""
-        own = answer.meaning in (Meaning.NOT_ACCEPTED, Meaning.UNKNOWN) and not answer.throttled
+    def after(self, answer: Answer, *, free: bool = False) -> Tries:
+        """The same with one more attempt, which ended in `answer`; an outage's failures are `free`."""
+        failed = answer.meaning in (Meaning.NOT_ACCEPTED, Meaning.UNKNOWN)
+        own = failed and not answer.throttled and not free
         return Tries(
             self.attempts + 1,
             self.failures + own,
             self.unknowns + (answer.meaning is Meaning.UNKNOWN),
         )
 
+    def given_back(self) -> Tries:
+        """The same with all its tries to come: what failed were not the row's own failures."""
+        return Tries(self.attempts, 0, self.unknowns)
+
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """The row ends so."""
+    """The row ends so; `spent`: by its last try, unless that turns out to have been an outage's fault."""
 
     outcome: Outcome
+    spent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ def judge(
         case Meaning.UNKNOWN if on_ambiguous == "hold":
             return End(Outcome.AMBIGUOUS)
     if tries.failures > retries:
-        return End(Outcome.AMBIGUOUS if doubtful else Outcome.EXHAUSTED)
+        return End(Outcome.AMBIGUOUS if doubtful else Outcome.EXHAUSTED, spent=answer.is_trouble)
     wait = max(backoff(tries.attempts, random), answer.retry_after or 0.0)
     asked = answer.retry_after is not None
     return Again(wait, everybody=asked or answer.meaning is Meaning.NOT_ACCEPTED)

@@ -13,7 +13,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from math import ceil, inf
 from typing import TYPE_CHECKING, Final
+
+from replay.sink.pace import CLIMB_SECONDS, Pace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,7 +29,6 @@ class Throttle:
     """Lets attempts start at a pace.
 
     `rate` is attempts a second, None for no limit. `clock` gives seconds, `sleep` waits for some.
-    `waiting_for` is why everybody pauses, None while nobody does.
     """
 
     def __init__(
@@ -35,17 +37,34 @@ class Throttle:
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        self._pace = Pace(inf if rate is None else rate, clock)
         self._interval = 0.0 if rate is None else 1.0 / rate
-        self._clock = clock
-        self._sleep = sleep
+        self.clock = clock
+        self.sleep = sleep
         self._line: deque[asyncio.Future[bool]] = deque()  # True: go through, False: lead
         self._next = clock()
-        self.waiting_for: str | None = None
+        self._paused_until = self._next
+        self._reason = ""
+
+    @property
+    def rate_now(self) -> float | None:
+        """Attempts a second at this moment, None for no limit."""
+        return self._pace.now() if self._interval else None
+
+    @property
+    def waiting_for(self) -> str | None:
+        """Why everybody pauses and for how long; None while nobody does."""
+        left = self._paused_until - self.clock()
+        return f"{self._reason}: {ceil(left)} s more" if left > 0 else None
 
     async def turn(self) -> None:
         """Wait for one's turn, first come first served; it is paid for, however the attempt ends."""
-        if self._line or not self._pass():
+        if not self.take():
             await self._wait_in_line()
+
+    def take(self) -> bool:
+        """Take one's turn if nobody has to wait for theirs now."""
+        return not self._line and self._pass()
 
     async def _wait_in_line(self) -> None:
         place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -53,7 +72,7 @@ class Throttle:
         try:
             if self._line[0] is place or not await place:
                 while not self._pass():
-                    await self._sleep(max(self._next - self._clock(), NAP_SECONDS))
+                    await self.sleep(max(self._next - self.clock(), NAP_SECONDS))
         finally:
             if self._line and self._line[0] is place:
                 self._line.popleft()
@@ -61,12 +80,16 @@ class Throttle:
 
     def _pass(self) -> bool:
         """Go through the gate, if it is open."""
-        now = self._clock()
+        now = self.clock()
         if now < self._next:
             return False
-        self._next = max(self._next, now - BURST_SECONDS) + self._interval
-        self.waiting_for = None
+        interval = self._lowered() if self._pace.is_lowered else self._interval
+        self._next = max(self._next, now - BURST_SECONDS) + interval
         return True
+
+    def _lowered(self) -> float:
+        """The interval of a lowered rate; by the time it has climbed back, nobody waits for it any more."""
+        return min(1.0 / self._pace.now(), self._interval + CLIMB_SECONDS)
 
     def _let_go(self) -> None:
         while self._line:
@@ -80,7 +103,12 @@ class Throttle:
 
     def pause(self, seconds: float, reason: str) -> None:
         """Let nobody start for so long, those included who wait for their turn already."""
-        until = self._clock() + seconds
+        until = self.clock() + seconds
         if until > self._next:
-            self._next = until
-            self.waiting_for = reason
+            self._next = self._paused_until = until
+            self._reason = reason
+
+    def lower(self, began: float, wait: float = 0.0) -> None:
+        """Go slower after an attempt that began then, and climb again when `wait` seconds are over."""
+        if self._interval:
+            self._pace.lower(began, wait)

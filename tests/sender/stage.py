@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from replay.records import Chunk, Event, Outcome, Result
-from replay.sender import Sender
+from replay.sender import Announce, Sender
 from replay.settings import SendSettings
 from replay.sink import Answer, Meaning, Throttle, Tries
 
@@ -79,6 +80,7 @@ class Witness:
     def __init__(self, error: Exception | None = None, fails: Iterable[str] = ()) -> None:
         self.started: list[int] = []
         self.answers: list[tuple[int, Answer, Tries]] = []
+        self.waits: list[int] = []
         self.results: dict[int, Result] = {}
         self.taken_back: list[int] = []
         self._error = error
@@ -95,6 +97,10 @@ class Witness:
     def on_answer(self, event: Event, answer: Answer, before: Tries) -> None:
         self._tell("on_answer")
         self.answers.append((event.row, answer, before))
+
+    def on_wait(self, event: Event) -> None:
+        self._tell("on_wait")
+        self.waits.append(event.row)
 
     def on_end(self, event: Event, result: Result) -> None:
         self._tell("on_end")
@@ -118,13 +124,15 @@ class Stage:
         destination: Destination | None = None,
         witness: Witness | None = None,
         throttle: Throttle | None = None,
+        announce: Announce | None = None,
+        random: Callable[[], float] = lambda: 0.0,
         **settings: Any,
     ) -> None:
         self.destination = destination or Destination()
         self.witness = witness or Witness()
-        self.throttle = throttle or Throttle(None, asyncio.get_running_loop().time)
+        self.throttle = throttle or Throttle(None, time.monotonic)
         chosen = SendSettings(**{"rate": None, "concurrency": 4, **settings})
-        self.sender = Sender(self.destination, self.throttle, chosen, self.witness, lambda: 0.0)
+        self.sender = Sender(self.destination, self.throttle, chosen, self.witness, random, announce)
 
     async def send(self, *batches: Sequence[Event]) -> None:
         """Run to the end; no task of the run is left behind."""

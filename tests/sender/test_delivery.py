@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -120,3 +121,34 @@ def test_a_stop_at_any_moment_tells_every_row_that_the_server_saw() -> None:
     ended = [asyncio.run(one(turns)) for turns in range(0, 120, 3)]
     assert min(ended) == 0
     assert max(ended) > 8
+
+
+def test_four_thousand_rows_of_150_users_under_jitter_and_429s_keep_their_users_order() -> None:
+    chance = random.Random(5)
+    events = [event(row, f"u:{chance.randrange(150)}") for row in range(4000)]
+    refusals = [Reply(429), Reply(429, {"Retry-After": "0"})]
+    asked: list[bytes] = []
+    busy: set[bytes] = set()
+
+    def answer(request: Request, number: int) -> Answer:
+        asked.append(request.body)
+        if number > 500 and request.body not in busy and chance.random() < 0.02:
+            busy.add(request.body)
+            return chance.choice(refusals)
+        return Reply(delay=chance.random() / 100)
+
+    async def story() -> None:
+        async with origin, HttpSink(SinkSettings(url=origin.url, api_key="k", concurrency=64)) as sink:
+            throttle = Throttle(None, time.monotonic)
+            await Sender(sink, throttle, SendSettings(rate=None, concurrency=64), witness, lambda: 0.0).run(
+                these(events)
+            )
+
+    origin, witness = Origin(answer), Witness()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(story())
+    assert witness.outcomes() == dict.fromkeys(range(4000), Outcome.DELIVERED)
+    assert Counter(origin.delivered).total() == len(set(origin.delivered)) == 4000
+    assert out_of_order(asked, events) == 0
+    assert 32 <= origin.most_in_flight <= 64
+    assert busy

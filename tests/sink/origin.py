@@ -113,6 +113,11 @@ class Origin:
         async with self._arrived:
             await self._arrived.wait_for(lambda: self.in_flight >= number)
 
+    async def until_delivered(self, number: int) -> None:
+        """Wait until so many have been delivered; it is seen when the next request arrives."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.delivered) >= number)
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, backlog=1024)
         self._port = self._server.sockets[0].getsockname()[1]

@@ -14,6 +14,7 @@ UNKNOWN = Answer(Meaning.UNKNOWN, "500", 500)
 UNKNOWN_WAIT = Answer(Meaning.UNKNOWN, "502", 502, retry_after=7.0)
 NOT_ACCEPTED = Answer(Meaning.NOT_ACCEPTED, "no connection", started=False)
 THROTTLED = Answer(Meaning.NOT_ACCEPTED, "429", 429, retry_after=9.0, throttled=True)
+TIMED_OUT = Answer(Meaning.NOT_ACCEPTED, "408", 408)
 AUTH = Answer(Meaning.RUN_REFUSED, "401", 401, stopped_by="auth")
 
 FRESH = Tries(attempts=1, failures=1)
@@ -37,11 +38,17 @@ def almost() -> float:
         (AUTH, DOUBTFUL, Stop("auth", Outcome.AMBIGUOUS), Stop("auth", Outcome.AMBIGUOUS)),
         (UNKNOWN, Tries(1, 1, 1), End(Outcome.AMBIGUOUS), Again(0.25, everybody=False)),
         (UNKNOWN_WAIT, Tries(1, 1, 1), End(Outcome.AMBIGUOUS), Again(7.0, everybody=True)),
-        (UNKNOWN, SPENT_IN_DOUBT, End(Outcome.AMBIGUOUS), End(Outcome.AMBIGUOUS)),
+        (UNKNOWN, SPENT_IN_DOUBT, End(Outcome.AMBIGUOUS), End(Outcome.AMBIGUOUS, spent=True)),
         (NOT_ACCEPTED, FRESH, Again(0.25, everybody=True), Again(0.25, everybody=True)),
         (NOT_ACCEPTED, DOUBTFUL, Again(0.5, everybody=True), Again(0.5, everybody=True)),
-        (NOT_ACCEPTED, SPENT, End(Outcome.EXHAUSTED), End(Outcome.EXHAUSTED)),
-        (NOT_ACCEPTED, SPENT_IN_DOUBT, End(Outcome.AMBIGUOUS), End(Outcome.AMBIGUOUS)),
+        (NOT_ACCEPTED, SPENT, End(Outcome.EXHAUSTED, spent=True), End(Outcome.EXHAUSTED, spent=True)),
+        (
+            NOT_ACCEPTED,
+            SPENT_IN_DOUBT,
+            End(Outcome.AMBIGUOUS, spent=True),
+            End(Outcome.AMBIGUOUS, spent=True),
+        ),
+        (TIMED_OUT, SPENT, End(Outcome.EXHAUSTED), End(Outcome.EXHAUSTED)),
         (THROTTLED, Tries(attempts=1), Again(9.0, everybody=True), Again(9.0, everybody=True)),
         (THROTTLED, Tries(attempts=100), Again(15.0, everybody=True), Again(15.0, everybody=True)),
     ],
@@ -54,7 +61,14 @@ def test_every_answer_ends_a_row_or_sends_it_again_or_stops_the_run(
 
 
 def test_no_retries_means_one_attempt() -> None:
-    assert judge(NOT_ACCEPTED, Tries().after(NOT_ACCEPTED), 0, "hold", almost) == End(Outcome.EXHAUSTED)
+    assert judge(TIMED_OUT, Tries().after(TIMED_OUT), 0, "hold", almost) == End(Outcome.EXHAUSTED)
+
+
+@pytest.mark.parametrize("answer", [NOT_ACCEPTED, UNKNOWN])
+def test_what_failed_in_an_outage_costs_no_try(answer: Answer) -> None:
+    doubt = answer is UNKNOWN
+    assert Tries(2, 1, 1).after(answer, free=True) == Tries(3, 1, 1 + doubt)
+    assert Tries(3, 2, 1).given_back() == Tries(3, 0, 1)
 
 
 @pytest.mark.parametrize(

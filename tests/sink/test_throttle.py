@@ -107,7 +107,7 @@ def test_a_pause_holds_everybody_even_those_whose_turn_was_near() -> None:
         waiting = asyncio.create_task(passages(throttle, clock, 20))
         await asyncio.sleep(0)
         throttle.pause(10.0, "429")
-        assert throttle.waiting_for == "429"
+        assert throttle.waiting_for == "429: 10 s more"
         instants = await waiting
         assert throttle.waiting_for is None
         return instants
@@ -138,7 +138,7 @@ def test_a_shorter_pause_does_not_cut_a_longer_one() -> None:
         throttle = Throttle(None, clock.time, clock.sleep)
         throttle.pause(30.0, "429")
         throttle.pause(1.0, "no connection")
-        assert throttle.waiting_for == "429"
+        assert throttle.waiting_for == "429: 30 s more"
         return await passages(throttle, clock, 3)
 
     assert asyncio.run(story()) == [30.0] * 3
