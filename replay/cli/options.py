@@ -14,12 +14,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 import typer
 
 from replay import hackle
-from replay.settings import MaxFailures, ReadSettings, RunSettings, SendSettings, SinkSettings, parse_rate
+from replay.settings import (
+    MaxFailures,
+    ReadSettings,
+    RunSettings,
+    SendSettings,
+    SinkSettings,
+    parse_ledger,
+    parse_rate,
+    parse_share,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from replay.mapping import Mapping
+    from replay.pipeline import Job
     from replay.settings import Severity
 
 Json = Annotated[
@@ -108,9 +118,21 @@ class Sending:
         Literal["user", "none"], typer.Option("--order", help="Keep each user's rows in order, or not.")
     ] = "user"
     limit: Annotated[int | None, typer.Option("--limit", help="Stop after so many rows.")] = None
+    sample_users: Annotated[
+        str | None, typer.Option("--sample-users", help="Send a share of the users only, such as 1%.")
+    ] = None
     max_failures: Annotated[
         str, typer.Option("--max-failures", help="Stop beyond so many failed rows: 100, 5%, or none.")
     ] = "none"
+    max_outage: Annotated[
+        float, typer.Option("--max-outage", help="Stop when nothing got through for so many seconds.")
+    ] = 600.0
+    again: Annotated[
+        bool, typer.Option("--again", help="Send rows once more that were delivered before.")
+    ] = False
+    same_target: Annotated[
+        bool, typer.Option("--same-target", help="The key was rotated: it opens the same target.")
+    ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but send.")] = False
     url: Annotated[str, typer.Option("--url", help="Where to send; http only to loopback.")] = hackle.URL
     sandbox: Annotated[
@@ -121,6 +143,9 @@ class Sending:
         typer.Option("--api-key-file", help=f"The key's file; else {hackle.KEY_VARIABLE}, else a prompt."),
     ] = None
     runs: Runs = Path("replay-runs")
+    ledger: Annotated[
+        str | None, typer.Option("--ledger", help="The ledger's file; else ledger.sqlite in --runs.")
+    ] = None
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.")] = False
 
     @property
@@ -136,11 +161,27 @@ class Sending:
             retries=self.retries,
             order=self.order,
             on_ambiguous=self.on_ambiguous,
-            limit=self.limit,
             max_failures=MaxFailures.parse(self.max_failures),
+            max_outage=self.max_outage,
         )
         sink = SinkSettings(url=self.url, api_key=key, timeout=self.timeout, concurrency=self.concurrency)
-        return RunSettings(send=send, sink=sink, runs=self.runs, dry_run=self.dry_run, sandbox=self.sandbox)
+        return RunSettings(
+            send=send,
+            sink=sink,
+            runs=self.runs,
+            ledger=None if self.ledger is None else parse_ledger(self.ledger),
+            dry_run=self.dry_run,
+            sandbox=self.sandbox,
+            again=self.again,
+            same_target=self.same_target,
+        )
+
+    def portion_of(self, job: Job) -> Job:
+        """The part of a job that these options leave."""
+        from replay.pipeline import portion
+
+        sample = None if self.sample_users is None else parse_share(self.sample_users)
+        return portion(job, self.limit, sample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +190,9 @@ class Talking:
 
     as_json: Json = False
     quiet: Quiet = False
+    log_file: Annotated[
+        Path | None, typer.Option("--log-file", help="Add what happens to this file, as lines of JSON.")
+    ] = None
 
     @property
     def silent(self) -> bool:

@@ -9,7 +9,7 @@ import stat
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from replay.cli.options import Sending, Talking
+    from replay.ledger import Store
     from replay.pipeline import Job, Plan, Run
     from replay.report import RunFolder, Summary
-    from replay.settings import RunSettings
+
+
+EXITS: Final = (
+    "Exit: 0 everything delivered or skipped on purpose, 1 stopped by an error, 2 wrong usage, "
+    "3 some rows not delivered, 4 some rows ambiguous, 130 interrupted."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +46,30 @@ class Command:
 def perform(command: Command, make: Callable[[RunFolder], Job]) -> int:
     """Plan, confirm, run and show; returns the exit code. `make` finds what there is to read."""
     from replay import console
-    from replay.pipeline import dry_run, make_plan, run_folder
+    from replay.pipeline import Run, dry_run, known_before, make_plan, opened, run_folder
 
     talking = command.talking
     _check_may_ask(command)
     settings = command.sending.settings(
         find_key(command.sending.api_key_file) if command.sending.needs_key else ""
     )
-    with run_folder(settings) as folder:
+    with run_folder(settings) as folder, opened(settings) as store:
+        job = make(folder)
         with console.reading(quiet=talking.silent) as watch:
-            plan = make_plan(make(folder), settings.send.limit, watch)
+            plan = make_plan(job, known_before(store, settings, folder.run), watch)
         if not talking.quiet:
-            console.show_plan(plan, settings, command.name)
-        if settings.dry_run:
-            summary, stop_reason = dry_run(plan, command.name, command.started), None
-        else:
-            _confirm(command, plan)
-            summary, stop_reason = _run(command, plan, folder, settings)
+            console.show_plan(plan, settings)
+        if store is None or settings.dry_run:
+            return show(talking, dry_run(plan, command.name, command.started), None)
+        _confirm(command, plan)
+        run = Run(plan, settings, folder, command.name)
+        return show(talking, run_to_its_end(run, store, talking, command.started), run.stop_reason)
+
+
+def show(talking: Talking, summary: Summary, stop_reason: str | None) -> int:
+    """Show how a run went; returns its exit code."""
+    from replay import console
+
     if talking.as_json:
         console.print_json(summary.as_dict())
     if not talking.silent or stop_reason is not None:
@@ -117,19 +130,17 @@ def _confirm(command: Command, plan: Plan) -> None:
         raise ReplayError("Nothing was sent.")
 
 
-def _run(
-    command: Command, plan: Plan, folder: RunFolder, settings: RunSettings
-) -> tuple[Summary, str | None]:
+def run_to_its_end(run: Run, store: Store, talking: Talking, started: float) -> Summary:
+    """Send a run's rows, showing how it goes; a signal stops it."""
     from replay import console
-    from replay.pipeline import Run
 
-    with console.sending(plan.valid, quiet=command.talking.silent) as observer:
-        run = Run(plan, settings, folder, command.name, observer)
-        summary: Summary = _run_loop(_interruptible(run, command.started))
-    return summary, run.stop_reason
+    with console.sending(run.plan.valid, quiet=talking.silent, log=talking.log_file) as observer:
+        run.observer = observer
+        summary: Summary = _run_loop(_interruptible(run, store, started))
+    return summary
 
 
-async def _interruptible(run: Run, started: float) -> Summary:
+async def _interruptible(run: Run, store: Store, started: float) -> Summary:
     """Send, and let Ctrl-C and SIGTERM stop the run; only where signals can be handled."""
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)
@@ -137,7 +148,7 @@ async def _interruptible(run: Run, started: float) -> Summary:
         with suppress(ValueError, RuntimeError, NotImplementedError):
             loop.add_signal_handler(number, run.interrupt)
     try:
-        return await run.send(started)
+        return await run.send(store, started)
     finally:
         for number in numbers:
             with suppress(ValueError, RuntimeError, NotImplementedError):

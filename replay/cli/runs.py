@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from replay.cli.options import Json, Runs
-from replay.errors import UsageError
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,19 +25,18 @@ def runs(
 ) -> int:
     """Show the runs and their counts, or one run in full."""
     from replay import console
-    from replay.report import all_runs, find_run, read_summary
+    from replay.pipeline import run_named, standing
+    from replay.report import all_runs
 
     if run is None:
-        summaries = [read_summary(known) or {"run": known.run} for known in all_runs(folder)]
+        summaries = [standing(known) for known in all_runs(folder)]
         if as_json:
             console.print_json({"runs": summaries})
         else:
             console.show_runs(summaries, folder)
         return 0
-    found = find_run(run, folder)
-    if found is None:
-        raise UsageError(f"There is no run {run} in {folder}. `replay runs` lists those there are.")
-    summary, record = read_summary(found) or {"run": found.run}, found.read_record()
+    found = run_named(run, folder)
+    summary, record = standing(found), found.read_record()
     if as_json:
         console.print_json({**summary, "record": record})
     else:

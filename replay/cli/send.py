@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from replay.cli.options import Reading, Sending, Sources, Talking, Understanding, grouped
-from replay.cli.running import Command, perform
+from replay.cli.running import EXITS, Command, perform
 
 if TYPE_CHECKING:
     from replay.pipeline import Job
@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this room."""
-    exits = (
-        "Exit: 0 everything delivered or skipped on purpose, 1 stopped by an error, 2 wrong usage, "
-        "3 some rows not delivered, 4 some rows ambiguous, 130 interrupted."
-    )
-    app.command("send", epilog=exits)(grouped(send))
-    app.command("resend", epilog=exits)(grouped(resend))
+    app.command("send", epilog=EXITS)(grouped(send))
+    app.command("resend", epilog=EXITS)(grouped(resend))
 
 
 def send(
@@ -35,7 +31,7 @@ def send(
     def job(folder: RunFolder) -> Job:
         from replay.pipeline import find_stored, make_job
 
-        return make_job(find_stored(sources, read, folder.path), mapping, read, rules)
+        return sending.portion_of(make_job(find_stored(sources, read, folder.path), mapping, read, rules))
 
     return perform(command, job)
 
@@ -60,8 +56,10 @@ def resend(
     mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
 
     def job(_: RunFolder) -> Job:
-        from replay.pipeline import resend_job
+        from replay.pipeline import resend_job, tell_of_dead
 
-        return resend_job(run_or_file, sending.runs, mapping, rules, only, read)
+        if not sending.dry_run:
+            tell_of_dead(run_or_file, sending.runs)
+        return sending.portion_of(resend_job(run_or_file, sending.runs, mapping, rules, only, read))
 
     return perform(command, job)

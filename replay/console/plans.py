@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from replay.console.words import clean, keys_line, say
+from replay.ledger import runs_known
 from replay.settings import show_url
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ HONEST_NOTES: Final = (
 )
 
 
-def show_plan(plan: Plan, settings: RunSettings, command: str) -> None:
+def show_plan(plan: Plan, settings: RunSettings) -> None:
     """What a run is about to do, on one screen, with what one should know before."""
     for name, text in _plan_lines(plan, settings):
         say(f"  {name:<11}{text}")
@@ -48,8 +49,17 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
     )
     yield (
         "rows",
-        f"{plan.read:,} read, {plan.valid:,} to send, {plan.invalid:,} invalid, {plan.skipped:,} skipped",
+        f"{plan.read:,} read, {plan.valid:,} to send, {plan.invalid:,} invalid, "
+        f"{plan.skipped.total():,} skipped{_causes(plan.skipped)}",
     )
+    if plan.ambiguous:
+        yield (
+            "ambiguous",
+            f"{plan.ambiguous:,} rows that an earlier run left so are not sent; "
+            "`replay settle`, or `replay resend RUN --only ambiguous`",
+        )
+    if plan.ended:
+        yield "done", f"{plan.ended:,} rows ended in earlier legs of this run"
     if plan.left:
         yield "left", f"{plan.left:,} rows of other outcomes stay in the failed file; --only takes them"
     invalid = plan.tally.invalid_by_rule()
@@ -62,7 +72,14 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
     yield "event keys", keys_line(keys, plan.tally.estimates)
     yield "users", f"{'about ' if 'users' in plan.tally.estimates else ''}{plan.tally.users:,}"
     yield "pace", _pace(plan, settings)
-    yield "results", f"{settings.runs}, ledger {settings.ledger_path}"
+    yield "results", str(settings.runs)
+    earlier = 0 if plan.known.store is None else runs_known(plan.known.store)
+    yield "ledger", f"{settings.ledger_path}, {earlier:,} earlier runs known"
+
+
+def _causes(skipped: dict[str, int]) -> str:
+    causes = [f"{cause} {rows:,}" for cause, rows in skipped.items() if rows]
+    return f" ({', '.join(causes)})" if causes else ""
 
 
 def _delimiter(delimiter: str | None) -> str | None:

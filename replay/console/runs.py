@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay import hackle
 from replay.console.words import clean, print_data, row, say, screen, table
+from replay.report import DEFAULT_RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,15 +37,24 @@ def _next_steps(summary: Summary) -> Iterator[str]:
         yield f"Failed rows, each with its reason: {', '.join(summary.files.failed)}"
     if summary.files.unreadable:
         yield f"Records that could not be read: {summary.files.unreadable}"
-    rows = summary.rows
+    rows, run = summary.rows, _typed(summary)
+    if rows["pending"]:
+        yield f"{rows['pending']:,} rows are pending. Go on where it stopped: replay resume {run}"
     if rows["rejected"] or rows["exhausted"] or rows["invalid"]:
-        yield f"Mend them there and send them again: replay resend {summary.run}"
+        yield f"Mend them there and send them again: replay resend {run}"
     if rows["ambiguous"]:
         yield (
             f"{rows['ambiguous']:,} rows may or may not have arrived, and were not repeated. "
-            f"To risk a second copy of each: replay resend {summary.run} --only ambiguous"
+            f"If you find out, say so: replay settle {run} --as delivered (or undelivered). "
+            f"To risk a second copy of each: replay resend {run} --only ambiguous"
         )
     yield f"Run {summary.run}: {summary.files.folder}"
+
+
+def _typed(summary: Summary) -> str:
+    """What to type for a run: its id, or its folder where that is not the usual one."""
+    folder = summary.files.folder or ""
+    return str(summary.run) if folder == f"{DEFAULT_RUNS}/{summary.run}" else folder
 
 
 def show_runs(summaries: list[dict[str, Any]], folder: Path) -> None:
@@ -59,9 +69,13 @@ def show_runs(summaries: list[dict[str, Any]], folder: Path) -> None:
         cells = [summary["run"], summary.get("command", ""), _state(summary)]
         row(shown, *cells, rows.get("read", ""), rows.get("delivered", ""), failed, rows.get("pending", ""))
     screen(to_stdout=True).print(shown)
+    if any(summary.get("killed") for summary in summaries):
+        say("A run that was killed goes on with: replay resume RUN")
 
 
 def _state(summary: dict[str, Any]) -> str:
+    if summary.get("killed"):
+        return "killed"
     stopped_by = summary.get("stopped_by")
     return f"{summary.get('state', 'unknown')}{f' by {stopped_by}' if stopped_by else ''}"
 
@@ -72,6 +86,8 @@ def show_run(summary: dict[str, Any], record: dict[str, Any]) -> None:
         f"Run {summary['run']}: {record.get('command')} to {record.get('url')}, {record.get('started')}"
     )
     print_data(f"{_state(summary)}, {summary.get('seconds', 0):g} s, {summary.get('requests', 0):,} requests")
+    if summary.get("killed"):
+        print_data(f"It was killed. Go on where it stopped: replay resume {summary['run']}")
     for source in record.get("sources", []):
         print_data(f"  source {clean(source['name'])}: {source['rows']:,} rows, {source['format']}")
     for name, rows in summary.get("rows", {}).items():

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+UNFOLDED: Final = frozenset({"rows", "delivered", "failed", "pending", "command", "state"})
 NUMBERS: Final = frozenset({"rows", "delivered", "failed", "pending"})
 EVENT_KEYS_SHOWN: Final = 12
 VALUE_SHOWN: Final = 40
@@ -57,7 +58,7 @@ def table(*columns: str) -> Table:
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
         justify: Any = "right" if column in NUMBERS else "left"
-        made.add_column(column, justify=justify, overflow="fold", no_wrap=place == 0 or column in NUMBERS)
+        made.add_column(column, justify=justify, overflow="fold", no_wrap=place == 0 or column in UNFOLDED)
     return made
 
 

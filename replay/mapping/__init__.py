@@ -12,6 +12,6 @@ from replay.mapping.binding import bind
 from replay.mapping.bound import Bound
 from replay.mapping.encoding import bodies
 from replay.mapping.fieldmap import Mapping
-from replay.mapping.users import lanes, user_hashes
+from replay.mapping.users import in_sample, lanes, user_hashes
 
-__all__ = ["Bound", "Mapping", "bind", "bodies", "lanes", "user_hashes"]
+__all__ = ["Bound", "Mapping", "bind", "bodies", "in_sample", "lanes", "user_hashes"]

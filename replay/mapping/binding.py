@@ -83,7 +83,7 @@ def _bind_time(
 
 def _expand(
     located: dict[Target, Any], locate: TableFinder | RecordFinder, named: set[str]
-) -> Iterator[tuple[Target, Located | fields.Constant]]:
+) -> Iterator[tuple[Target, Located | fields.Constant | fields.RowId]]:
     """The fields with every `"*"` of a table written out; what is named explicitly stays so."""
     for target, place in located.items():
         if not isinstance(place, fields.Rest):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from replay.mapping import api, casts, columns, paths, times
-from replay.mapping.fields import Constant, Time, TypeName
+from replay.mapping.fields import Constant, RowId, Time, TypeName
 from replay.records import CARRIED, Chunk, Finding, Mapped, Target
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class FieldBound:
     are paths, as the mapping writes them, that no record so far has, with what to say about each.
     """
 
-    fields: tuple[tuple[Target, Located | Constant], ...]
+    fields: tuple[tuple[Target, Located | Constant | RowId], ...]
     rest: tuple[Target, ...] = ()
     named: frozenset[str] = frozenset()
     unknown: tuple[tuple[int, str], ...] = ()
@@ -104,6 +104,8 @@ class FieldBound:
         for target, place in self.fields:
             if isinstance(place, Constant):
                 reading.columns[target] = columns.repeat(place.value, len(chunk))
+            elif isinstance(place, RowId):
+                reading.columns[target] = columns.build(chunk.ids or [], range(len(chunk.ids or [])))
             else:
                 reading.field(target, place)
         if self.rest:

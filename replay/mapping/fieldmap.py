@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from replay.errors import MappingError
 from replay.mapping import numbers, paths
 from replay.mapping.fields import (
+    RowId,
     Source,
     Time,
     check_members,
@@ -44,6 +45,11 @@ class Mapping:
     time: Time | None = None
     rules: dict[str, Severity] = field(default_factory=dict)
     origin: str = field(default="mapping", compare=False)
+
+    @property
+    def sends_ids(self) -> bool:
+        """Whether a row's id is sent along."""
+        return any(isinstance(source, RowId) for source in self.fields.values())
 
     @classmethod
     def empty(cls) -> Mapping:

@@ -49,7 +49,12 @@ class Rest:
     """Every column that nothing else names, under its own name."""
 
 
-Source = Column | Constant | Rest
+@dataclass(frozen=True, slots=True)
+class RowId:
+    """The id of the row, the same in every re-send."""
+
+
+Source = Column | Constant | Rest | RowId
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,10 @@ def _parse_inline(spec: Document[str, Any], target: Target, where: str) -> Sourc
     if "const" in spec:
         check_members(spec, ("const",), where)
         return Constant(_value(spec["const"], target, where))
+    if "replay" in spec:
+        check_members(spec, ("replay",), where)
+        _one_of(spec["replay"], ("id",), f"{where}: replay")
+        return RowId()
     if "column" not in spec:
         raise MappingError(_not_inline(spec, where))
     check_members(spec, _COLUMN_MEMBERS, where)
@@ -95,7 +104,7 @@ def _parse_inline(spec: Document[str, Any], target: Target, where: str) -> Sourc
 
 
 def _not_inline(spec: Document[str, Any], where: str) -> str:
-    names = "".join(paths.near(name, (*_COLUMN_MEMBERS, "const")) for name in spec)
+    names = "".join(paths.near(name, (*_COLUMN_MEMBERS, "const", "replay")) for name in spec)
     return (
         f"{where}: {dict(spec)!r} names no column{names or '.'} Write {{ column = … }} or {{ const = … }}. "
         "The API takes no nested properties: a dot inside a name is written 'a\\.b'."
@@ -193,6 +202,8 @@ def source_document(source: Source) -> Any:
             return "*"
         case Constant(value):
             return {"const": value}
+        case RowId():
+            return {"replay": "id"}
         case Column(text, None, None):
             return text
         case Column(text, kind, default):

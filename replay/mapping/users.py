@@ -64,6 +64,16 @@ def user_hashes(mapped: Mapped, keep: NDArray[np.bool_]) -> NDArray[np.uint64]:
     return hashes[keep]
 
 
+def in_sample(mapped: Mapped, share: float) -> NDArray[np.bool_]:
+    """Which rows belong to a share (0 to 1) of all users: whole users, the same ones each time.
+
+    A row without a user belongs to it.
+    """
+    users = user_hashes(mapped, np.ones(mapped.size, dtype=np.bool_))
+    taken = users < np.uint64(min(share, 1.0) * (2.0**64 - 2.0**12))
+    return np.asarray(taken | (users == 0) | (share >= 1.0), dtype=np.bool_)
+
+
 def _hash(column: pd.Series[Any], name: str) -> NDArray[np.uint64]:
     texts = column.to_numpy(dtype=object)
     key = np.uint64(pd.util.hash_array(np.array([name], dtype=object))[0])

@@ -1,11 +1,30 @@
 """The story: read, map, judge, send, write down. The only room that knows the order of the stages."""
 
-from replay.pipeline.api import check, check_key, find_stored, make_job, run_folder, send, send_async
+from replay.pipeline.api import (
+    check,
+    check_key,
+    find_stored,
+    make_job,
+    portion,
+    run_folder,
+    send,
+    send_async,
+)
 from replay.pipeline.checking import CheckResult, check_job
-from replay.pipeline.plan import Plan, SourcePlan, make_plan
+from replay.pipeline.ledgers import known_before, opened
+from replay.pipeline.plan import Plan, SourcePlan
+from replay.pipeline.planning import make_plan
 from replay.pipeline.previewing import Preview, curl, preview
-from replay.pipeline.resend import resend_job
+from replay.pipeline.resend import resend_job, tell_of_dead
+from replay.pipeline.resuming import (
+    command_of,
+    is_sandbox_run,
+    resumed_job,
+    resumed_settings,
+    run_named,
+)
 from replay.pipeline.run import Observer, Progress, Run, Silent, dry_run
+from replay.pipeline.settling import settle_run, standing
 from replay.pipeline.stages import Job
 from replay.pipeline.tally import RuleTally
 
@@ -23,14 +42,25 @@ __all__ = [
     "check",
     "check_job",
     "check_key",
+    "command_of",
     "curl",
     "dry_run",
     "find_stored",
+    "is_sandbox_run",
+    "known_before",
     "make_job",
     "make_plan",
+    "opened",
+    "portion",
     "preview",
     "resend_job",
+    "resumed_job",
+    "resumed_settings",
     "run_folder",
+    "run_named",
     "send",
     "send_async",
+    "settle_run",
+    "standing",
+    "tell_of_dead",
 ]

@@ -7,17 +7,27 @@ import os
 import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 from replay import hackle
 from replay.errors import UsageError
 from replay.pipeline.checking import CheckResult, check_job
-from replay.pipeline.plan import make_plan
+from replay.pipeline.ledgers import known_before, opened
+from replay.pipeline.planning import make_plan
 from replay.pipeline.run import Run, dry_run
 from replay.pipeline.stages import Job
 from replay.report import RunFolder, Summary, new_run_id, open_runs
-from replay.settings import MaxFailures, ReadSettings, RunSettings, SendSettings, SinkSettings, parse_rate
+from replay.settings import (
+    MaxFailures,
+    ReadSettings,
+    RunSettings,
+    SendSettings,
+    SinkSettings,
+    parse_rate,
+    parse_share,
+)
 from replay.source import Source, find, spool
 
 if TYPE_CHECKING:
@@ -44,7 +54,12 @@ class SendOptions(TypedDict, total=False):
     order: Literal["user", "none"]
     on_ambiguous: Literal["hold", "resend"]
     limit: int
+    sample_users: str
     max_failures: str
+    max_outage: float
+    again: bool
+    same_target: bool
+    ledger: str | Path
     url: str
     api_key: str
     sandbox: bool
@@ -86,13 +101,23 @@ async def send_async(
     started = time.monotonic()
     settings = run_settings(options)
     read = options.get("read", ReadSettings())
-    with run_folder(settings) as folder:
+    with run_folder(settings) as folder, opened(settings) as store:
         found = await asyncio.to_thread(find_stored, sources, read, folder.path)
         job = make_job(found, mapping, read, options.get("rules"))
-        plan = await asyncio.to_thread(make_plan, job, settings.send.limit)
-        if settings.dry_run:
+        sample = options.get("sample_users")
+        job = portion(job, options.get("limit"), None if sample is None else parse_share(sample))
+        known = await asyncio.to_thread(known_before, store, settings, folder.run)
+        plan = await asyncio.to_thread(make_plan, job, known)
+        if store is None or settings.dry_run:
             return dry_run(plan, "send", started)
-        return await Run(plan, settings, folder).send(started)
+        return await Run(plan, settings, folder).send(store, started)
+
+
+def portion(job: Job, limit: int | None, sample: float | None) -> Job:
+    """A part of a job: its first `limit` rows that can be sent, a share of its users. Raises UsageError."""
+    if limit is not None and limit < 1:
+        raise UsageError(f"--limit {limit}: 1 or more rows.")
+    return replace(job, limit=limit, sample=sample)
 
 
 def run_settings(options: SendOptions) -> RunSettings:
@@ -106,8 +131,8 @@ def run_settings(options: SendOptions) -> RunSettings:
         retries=options.get("retries", 5),
         order=options.get("order", "user"),
         on_ambiguous=options.get("on_ambiguous", "hold"),
-        limit=options.get("limit"),
         max_failures=MaxFailures.parse(options.get("max_failures", "none")),
+        max_outage=options.get("max_outage", 600.0),
     )
     sink = SinkSettings(
         url=options.get("url", hackle.URL),
@@ -116,7 +141,17 @@ def run_settings(options: SendOptions) -> RunSettings:
         concurrency=concurrency,
     )
     runs = Path(options.get("runs", "replay-runs"))
-    return RunSettings(send=send_settings, sink=sink, runs=runs, dry_run=dry, sandbox=sandbox)
+    ledger = options.get("ledger")
+    return RunSettings(
+        send=send_settings,
+        sink=sink,
+        runs=runs,
+        ledger=None if ledger is None else Path(ledger),
+        dry_run=dry,
+        sandbox=sandbox,
+        again=options.get("again", False),
+        same_target=options.get("same_target", False),
+    )
 
 
 def _key(options: SendOptions) -> str:

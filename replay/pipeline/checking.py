@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from replay.errors import StorageError, UsageError
-from replay.pipeline.plan import make_plan
+from replay.pipeline.planning import make_plan
 from replay.pipeline.tally import problem_of_unreadable, problems_of
 from replay.report import csv_line
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from replay.pipeline.plan import Plan, Watch
+    from replay.pipeline.plan import Plan
+    from replay.pipeline.planning import Watch
     from replay.pipeline.stages import Job, Judged
     from replay.pipeline.tally import Problem, RuleTally
 
@@ -66,9 +67,10 @@ def check_job(
 
 def result_of(plan: Plan) -> CheckResult:
     """What a plan says of the rows."""
+    valid = plan.valid + plan.skipped["same-content"]
     keys = sorted(plan.tally.event_keys.items(), key=lambda item: -item[1])
     return CheckResult(
-        rows={"read": plan.read, "valid": plan.valid, "invalid": plan.invalid, "warned": plan.tally.warned},
+        rows={"read": plan.read, "valid": valid, "invalid": plan.invalid, "warned": plan.tally.warned},
         problems=plan.tally.problems(),
         event_keys=dict(keys),
         users=plan.tally.users,

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from replay.errors import SourceError
 from replay.mapping import bodies, lanes
+from replay.pipeline.choosing import Chosen, Fate, Known
 from replay.pipeline.plan import stamp_of
-from replay.pipeline.stages import Judged, Judging
+from replay.pipeline.stages import Judging
 from replay.records import Event
 from replay.rules import Judge
 from replay.source import open_source
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
+    from collections.abc import Mapping as Dict
 
     from replay.pipeline.plan import Plan, SourcePlan
     from replay.source import Reader
@@ -23,43 +25,51 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one chunk gives: its judged rows, and an event for each valid one."""
+    """What one chunk gives: its rows with their fates, and an event for each that is sent."""
 
     source: int
-    judged: Judged
+    chosen: Chosen
     events: list[Event]
 
 
-def batches(plan: Plan, limit: int | None) -> Generator[Batch, None, None]:
-    """Read the planned sources again and make events of their first `limit` valid rows.
+def batches(plan: Plan, known: Known, copies: Dict[str, int]) -> Generator[Batch, None, None]:
+    """Read the planned sources again and make events of the rows that are to be sent.
 
-    Raises SourceError where a source is not what was planned.
+    `known` asks on behalf of the run, now that it is begun; `copies` are the ledger's, by the name of
+    their content. Raises SourceError where a source is not what was planned.
     """
     judge = Judge(plan.job.severities())
-    sendable = plan.valid if limit is None else limit
-    for index, source_plan in enumerate(plan.sources):
-        _check_stamp(source_plan)
-        with open_source(source_plan.source, plan.job.read_settings(index)) as reader:
-            for judged in Judging(plan.job, judge, reader):
-                within = judged if limit is None else judged.upto(sendable)
-                events = events_of(index, within)
-                sendable -= len(events)
-                yield Batch(index, within, events)
-                if limit is not None and sendable <= 0:
+    chooser = plan.chooser(known)
+    for index, planned in enumerate(plan.sources):
+        _check_stamp(planned)
+        with open_source(planned.source, plan.job.read_settings(index)) as reader:
+            for judged in Judging(plan.job, judge, reader, planned.uid):
+                chosen = chooser.choose(judged, planned.uid)
+                yield Batch(index, chosen, events_of(index, chosen, copies))
+                if chooser.is_full:
                     return
-            _check_content(source_plan, reader)
+            _check_content(planned, reader)
+        chooser.cover(planned.uid, planned.rows)
 
 
-def events_of(source: int, judged: Judged) -> list[Event]:
-    """An event for each valid row of a chunk."""
-    chunk = judged.chunk
-    valid = ~judged.invalid
-    users = lanes(judged.mapped)
+def events_of(source: int, chosen: Chosen, copies: Dict[str, int]) -> list[Event]:
+    """An event for each row of a chunk that is to be sent."""
+    chunk, names = chosen.judged.chunk, chosen.names
+    made = bodies(chosen.judged.mapped, chosen.fates == Fate.SEND)
+    users = lanes(chosen.judged.mapped)
+    rows, numbers = chunk.rows.tolist(), names.rows.tolist()
     return [
-        Event(source, row, body, users[place], chunk, place)
-        for place, (row, body) in enumerate(
-            zip(chunk.rows.tolist(), bodies(judged.mapped, valid), strict=True)
+        Event(
+            source,
+            rows[place],
+            body,
+            users[place],
+            chunk,
+            place,
+            copy=copies[names.uids[place]],
+            number=numbers[place],
         )
+        for place, body in enumerate(made)
         if body is not None
     ]
 

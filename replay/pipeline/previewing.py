@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from replay import hackle
-from replay.pipeline.feed import events_of
+from replay.mapping import bodies as bodies_of
+from replay.pipeline.choosing import Fate, Known
+from replay.pipeline.plan import chooser_of
 from replay.pipeline.stages import Judging
 from replay.rules import Judge
 from replay.settings import show_url
-from replay.source import open_source
+from replay.source import fingerprint_of, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from replay.pipeline.stages import Job, Judged
+    from replay.pipeline.choosing import Chosen
+    from replay.pipeline.stages import Job
+    from replay.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +35,29 @@ def preview(job: Job, rows: int) -> Preview:
     """Read no more of the sources than the first `rows` valid rows need."""
     bodies: list[bytes] = []
     passed_over = 0
-    for judged in _chunks(job):
-        within = judged.upto(rows - len(bodies))
-        events = events_of(0, within)
-        bodies += [event.body for event in events]
-        passed_over += len(within) - len(events)
-        if len(bodies) == rows:
-            break
+    for chosen in _chosen(replace(job, limit=rows)):
+        made = bodies_of(chosen.judged.mapped, chosen.fates == Fate.SEND)
+        bodies += [body for body in made if body is not None]
+        passed_over += len(chosen.judged) - chosen.count(Fate.SEND)
     return Preview(bodies, passed_over)
 
 
-def _chunks(job: Job) -> Iterator[Judged]:
-    judge = Judge(job.severities())
+def _chosen(job: Job) -> Iterator[Chosen]:
+    judge, chooser = Judge(job.severities()), chooser_of(job, Known())
     for index, source in enumerate(job.sources):
+        uid = _uid(job, index, source)
         with open_source(source, job.read_settings(index)) as reader:
-            yield from Judging(job, judge, reader)
+            for judged in Judging(job, judge, reader, uid):
+                yield chooser.choose(judged, uid)
+                if chooser.is_full:
+                    return
+
+
+def _uid(job: Job, index: int, source: Source) -> str:
+    """The name of a source's content, where the mapping sends ids: it takes all its bytes to tell."""
+    if job.mapping is None or not job.mapping.sends_ids:
+        return f"source {index}"
+    return fingerprint_of(source).digest[:12]
 
 
 def curl(body: bytes, url: str) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from replay.mapping import Mapping
-from replay.pipeline.recorder import failed_file_names
-from replay.report import PART, RunFolder, all_runs
+from replay.report import PART, RunFolder, all_runs, failed_names
 from replay.settings import ReadSettings, show_url
+from replay.source import Source
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from replay.pipeline.plan import Plan, SourcePlan
     from replay.settings import RunSettings, Severity
 
@@ -34,18 +34,33 @@ def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dic
             "order": send.order,
             "on_ambiguous": send.on_ambiguous,
             "max_failures": str(send.max_failures),
+            "max_outage": send.max_outage,
         },
+        "ledger": str(settings.ledger_path.resolve()),
         "rules": dict(plan.job.rules),
         "sources": [
             _source_record(source, name, plan.job.read_settings(index))
             for index, (source, name) in enumerate(zip(plan.sources, failed_file_names(plan), strict=True))
         ],
     }
-    if send.limit is not None:
-        record["settings"]["limit"] = send.limit
+    if show_url(settings.sink.url) != settings.sink.url and not settings.sandbox:
+        record["url_had_more"] = True
+    if settings.again:
+        record["again"] = True
+    if plan.job.limit is not None:
+        record["settings"]["limit"] = plan.job.limit
+    if plan.job.sample is not None:
+        record["settings"]["sample"] = plan.job.sample
+    if plan.job.selection is not None:
+        record["selection"] = sorted(plan.job.selection.wanted)
     if plan.job.mapping is not None:
         record["mapping"] = plan.job.mapping.document()
     return record
+
+
+def failed_file_names(plan: Plan) -> list[str]:
+    """The names of the failed files of a plan's sources, in their order."""
+    return failed_names([(PurePath(source.source.name).name, source.format) for source in plan.sources])
 
 
 def _source_record(planned: SourcePlan, failed: str, read: ReadSettings) -> dict[str, Any]:
@@ -60,12 +75,9 @@ def _source_record(planned: SourcePlan, failed: str, read: ReadSettings) -> dict
         "length": planned.fingerprint.length,
         "digest": planned.fingerprint.digest,
         "uid": planned.uid,
+        "read": {name: value for name, value in asdict(read).items() if value is not None},
     }
-    optional = {
-        "compression": planned.compression,
-        "delimiter": planned.delimiter,
-        "quotechar": read.quotechar,
-    }
+    optional = {"compression": planned.compression, "delimiter": planned.delimiter}
     return record | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -78,6 +90,14 @@ def mapping_of(folder: RunFolder) -> Mapping | None:
 def rules_of(folder: RunFolder) -> dict[str, Severity]:
     """The severities that a run was told to use."""
     return dict(folder.read_record().get("rules", {}))
+
+
+def kept_sources(record: dict[str, Any]) -> list[tuple[Source, ReadSettings, dict[str, Any]]]:
+    """The sources of a run's record: each, how it is read, and what stands there of it."""
+    return [
+        (Source(source["name"], Path(source["path"])), ReadSettings(**source.get("read", {})), source)
+        for source in record.get("sources", [])
+    ]
 
 
 def failed_sources_of(folder: RunFolder) -> list[tuple[Path, ReadSettings]]:

@@ -5,172 +5,158 @@ from __future__ import annotations
 import asyncio
 import time
 from itertools import islice
-from pathlib import PurePath
-from typing import TYPE_CHECKING, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Final, Protocol
 
 from replay.errors import SourceError
+from replay.ledger import NO_SLOT, totals
+from replay.pipeline.choosing import Fate
+from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.plan import stamp_of
+from replay.pipeline.record import failed_file_names
+from replay.pipeline.whole import Kept, Told, files_of, make_whole, notes_on
 from replay.records import Chunk, Event, Outcome, Result
-from replay.report import (
-    Counts,
-    FailedFile,
-    Files,
-    Note,
-    Notes,
-    UnreadableFile,
-    carried_notes,
-    failed_names,
-    first_name,
-    shape_of,
-    shown,
-)
+from replay.report import Counts, FailedFile, Files, UnreadableFile, shape_of
 from replay.sink import Answer, Meaning, Tries
-from replay.source import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from replay.ledger import Ledger
+    from replay.ledger import Book, Store
     from replay.pipeline.feed import Batch
     from replay.pipeline.plan import Plan
-    from replay.pipeline.stages import Judged
     from replay.report import RunFolder
 
-NOTED_AT_ONCE: Final = 200  # invalid rows written down before the sender gets its turn
+NOTED_AT_ONCE: Final = 200  # rows written down before the sender gets its turn
 _FAILED: Final = frozenset({Outcome.REJECTED, Outcome.EXHAUSTED, Outcome.AMBIGUOUS, Outcome.INVALID})
 
 
-class Recorder:
-    """The watcher of one run: counts, ledger, failed and unreadable files."""
+class Listener(Protocol):
+    """Who is told of single rows."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, folder: RunFolder) -> None:
+    def on_row(self, source: str, row: int, result: Result) -> None:
+        """Called for each row that failed."""
+
+    def on_duplicate(self, source: str, row: int) -> None:
+        """Called for each request that may have made a row arrive once more."""
+
+
+class Recorder:
+    """The watcher of one run: counts, the run's book in the ledger, failed and unreadable files."""
+
+    def __init__(self, plan: Plan, store: Store, book: Book, folder: RunFolder, listener: Listener) -> None:
         self._plan = plan
-        self._ledger = ledger
+        self._book = book
         self._folder = folder
+        self._listener = listener
         self._severities = plan.job.severities()
         self.counts = Counts(plan.read)
-        self._failed = [
-            FailedFile(folder.failed / name, shape_of(source.format, source.header, source.delimiter))
-            for name, source in zip(failed_file_names(plan), plan.sources, strict=True)
-        ]
+        self.counts.begin_with(totals(store, book.run))
+        self._told = Told(store, book.run, book.copies.get)
+        self._kept = _kept(plan, folder)
         self._unreadable = UnreadableFile(folder.unreadable)
+        self._doubtful: set[tuple[int, int]] = set()
+        self._leg = [0, 0, 0]
 
     def on_start(self, event: Event) -> None:
-        """Note when the first request left."""
+        """Write down that a request of this row is about to leave."""
+        self._book.start(event.slot)
         self.counts.first_request = self.counts.first_request or time.monotonic()
 
     def on_answer(self, event: Event, answer: Answer, before: Tries) -> None:
         """Count an attempt."""
-        self.counts.requests += 1
         self.counts.last_answer = time.monotonic()
-        if before.attempts:
-            self.counts.retries += 1
-        if before.unknowns and answer.meaning in (Meaning.ACCEPTED, Meaning.UNKNOWN):
-            self.counts.possible_duplicates += 1
+        doubtful = bool(before.unknowns) or (event.source, event.row) in self._doubtful
+        extra = doubtful and answer.meaning in (Meaning.ACCEPTED, Meaning.UNKNOWN)
+        for place, more in enumerate((1, int(before.attempts > 0), int(extra))):
+            self._leg[place] += more
+        self._book.count(*self._leg)
+        self.counts.requests += 1
+        self.counts.retries += before.attempts > 0
+        self.counts.possible_duplicates += extra
+        if extra:
+            self._listener.on_duplicate(self._name(event.source), event.row)
+
+    def on_wait(self, event: Event) -> None:
+        """The row was not accepted, for sure, and waits: a kill now leaves it pending."""
+        self._book.wait(event.slot)
 
     def on_end(self, event: Event, result: Result) -> None:
         """Note how a row ended."""
+        self._book.end(event.slot, event.copy, event.number, result)
         self.counts.add(result.outcome, result.status, result.reason)
+        self._doubtful.discard((event.source, event.row))
         if result.outcome in _FAILED:
-            self._fail(event.source, event.chunk, {event.place: result})
+            self._append(event.source, event.chunk, {event.place: result})
 
     def on_take_back(self, event: Event, result: Result) -> None:
         """Forget how a row ended: it is pending after all."""
         self.counts.add(result.outcome, result.status, result.reason, rows=-1)
-        self._ledger.record(
-            self._folder.run, event.source, event.row, Result(Outcome.PENDING, None, result.attempts, "")
-        )
+        pending = Result(Outcome.PENDING, None, result.attempts, "")
+        self._book.end(event.slot, event.copy, event.number, pending)
 
     async def add_batch(self, batch: Batch) -> None:
         """Note the rows of a chunk that are not sent, a few at a time: rows are in flight meanwhile."""
-        for record in batch.judged.chunk.unreadable:
-            self._unreadable.append(self._plan.sources[batch.source].source.name, record)
-            self.counts.add(Outcome.INVALID, None, f"{record.rule}: {record.reason}")
-        reasons = iter(self._reasons(batch.judged).items())
-        while some := dict(islice(reasons, NOTED_AT_ONCE)):
-            for reason in some.values():
-                self.counts.add(Outcome.INVALID, None, reason)
-            results = {place: Result(Outcome.INVALID, None, 0, reason) for place, reason in some.items()}
-            self._fail(batch.source, batch.judged.chunk, results)
+        chosen = batch.chosen
+        count_skipped(self.counts, chosen)
+        rows = chosen.judged.chunk.rows
+        self._doubtful.update(
+            (batch.source, int(rows[place])) for place in chosen.doubtful if chosen.fates[place] == Fate.SEND
+        )
+        for record, result in unreadable_now(chosen):
+            self._unreadable.append(self._name(batch.source), record)
+            self._note(self._kept[batch.source].uid, record.row, result)
+            self._listener.on_row(self._name(batch.source), record.row, result)
+        results = iter(not_sent(chosen, self._severities).items())
+        while some := dict(islice(results, NOTED_AT_ONCE)):
+            for place, result in some.items():
+                self._note(chosen.names.uids[place], int(chosen.names.rows[place]), result)
+            self._append(batch.source, chosen.judged.chunk, some)
             await asyncio.sleep(0)
 
     def close(self) -> None:
         """Close the files as they are, to be read by whoever comes next."""
-        for file in self._failed:
-            file.close()
+        for kept in self._kept:
+            kept.failed.close()
         self._unreadable.close()
 
     def finish(self) -> Files:
         """Make the files whole: every failed row of the ledger, in the order of its source."""
-        return self._files([self._finish_failed(index, file) for index, file in enumerate(self._failed)])
+        self._unreadable.close()
+        return make_whole(self._kept, self._told, self._folder, self._is_intact)
 
     def keep(self) -> Files:
         """Give the files their names as they are, which needs no room on the disk."""
-        return self._files([file.keep() for file in self._failed])
+        failed = [kept.failed.keep() for kept in self._kept]
+        return files_of(self._folder, failed, self._unreadable.keep())
 
-    def _files(self, failed: list[Path | None]) -> Files:
-        unreadable = self._unreadable.finish()
-        return Files(
-            folder=shown(self._folder.path),
-            failed=tuple(shown(path) for path in failed if path is not None),
-            unreadable=shown(unreadable) if unreadable else None,
-        )
-
-    def _finish_failed(self, source: int, file: FailedFile) -> Path | None:
-        """Rewrite a failed file in order; if its source is gone or changed, the `.part` is all there is."""
+    def _is_intact(self, source: int) -> bool:
         planned = self._plan.sources[source]
         try:
-            unchanged = stamp_of(planned.source) == planned.stamp
-            return file.finish(self._failed_rows(source)) if unchanged else file.keep()
+            return stamp_of(planned.source) == planned.stamp
         except SourceError:
-            return file.keep()
+            return False
 
-    def _reasons(self, judged: Judged) -> dict[int, str]:
-        """Why each invalid row of a chunk is not sent."""
-        reasons: dict[int, str] = {}
-        for finding in judged.findings:
-            if self._severities[finding.rule] != "error":
-                continue
-            words = f"{finding.rule}: {finding.message}"
-            for place in finding.positions:
-                reasons[place] = f"{reasons[place]}; {words}" if place in reasons else words
-        return dict(sorted(reasons.items()))
+    def _note(self, uid: str, row: int, result: Result) -> None:
+        self._book.end(NO_SLOT, self._book.copies[uid], row, result)
+        self.counts.add(result.outcome, result.status, result.reason)
 
-    def _fail(self, source: int, chunk: Chunk, results: dict[int, Result]) -> None:
+    def _append(self, source: int, chunk: Chunk, results: dict[int, Result]) -> None:
+        kept = self._kept[source]
+        kept.failed.append(chunk, notes_on(chunk, kept.uid, results))
         for place, result in results.items():
-            self._ledger.record(self._folder.run, source, int(chunk.rows[place]), result)
-        self._failed[source].append(chunk, self._notes(source, chunk, results))
+            self._listener.on_row(kept.source.name, int(chunk.rows[place]), result)
 
-    def _notes(self, source: int, chunk: Chunk, results: dict[int, Result]) -> Notes:
-        uid = self._plan.sources[source].uid
-        carried = carried_notes(chunk, list(results))
-        return {
-            place: Note(*first_name(note, uid, int(chunk.rows[place])), result)
-            for (place, result), note in zip(results.items(), carried, strict=True)
-        }
-
-    def _failed_rows(self, source: int) -> Iterator[tuple[Chunk, Notes]]:
-        """The failed rows of a source, read once more from the source itself."""
-        failures = self._ledger.failures(self._folder.run, source)
-        row, result = next(failures, (0, None))
-        if result is None:
-            return
-        planned = self._plan.sources[source]
-        with open_source(planned.source, self._plan.job.read_settings(source)) as reader:
-            for chunk in reader:
-                results: dict[int, Result] = {}
-                while result is not None and len(chunk) and row <= chunk.rows[-1]:
-                    results[int(np.searchsorted(chunk.rows, row))] = result
-                    row, result = next(failures, (0, None))
-                if results:
-                    yield chunk, self._notes(source, chunk, results)
-                if result is None:
-                    return
+    def _name(self, source: int) -> str:
+        return self._kept[source].source.name
 
 
-def failed_file_names(plan: Plan) -> list[str]:
-    """The names of the failed files of a plan's sources, in their order."""
-    return failed_names([(PurePath(source.source.name).name, source.format) for source in plan.sources])
+def _kept(plan: Plan, folder: RunFolder) -> list[Kept]:
+    """The sources of a plan, and where their failed rows go."""
+    return [
+        Kept(
+            source.source,
+            plan.job.read_settings(index),
+            source.uid,
+            FailedFile(folder.failed / name, shape_of(source.format, source.header, source.delimiter)),
+            carries=bool(plan.carried),
+        )
+        for index, (name, source) in enumerate(zip(failed_file_names(plan), plan.sources, strict=True))
+    ]

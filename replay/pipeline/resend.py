@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from replay.errors import UsageError
 from replay.pipeline.record import failed_sources_of, mapping_of, rules_of, run_of_failed_file, run_of_uid
+from replay.pipeline.settling import tell_if_killed
 from replay.pipeline.stages import Job
 from replay.records import Outcome
 from replay.report import RESENT, Selection, carried_notes, find_run, first_name
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 FAILED_OUTCOMES: Final = tuple(
     outcome.value for outcome in (Outcome.REJECTED, Outcome.EXHAUSTED, Outcome.AMBIGUOUS, Outcome.INVALID)
 )
+
+
+def tell_of_dead(run_or_file: str, runs: Path) -> None:
+    """What a killed run had in flight is not in its failed files yet. Raises BusyError while it lives."""
+    folder = find_run(run_or_file, runs) or run_of_failed_file(Path(run_or_file))
+    if folder is not None:
+        tell_if_killed(folder)
 
 
 def resend_job(

@@ -1,43 +1,51 @@
-"""A run: plan, send, write down. The story of `send` and `resend`."""
+"""A run: begun in the ledger, sent, written down. The story of `send`, `resume` and `resend`."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 
-from replay.errors import StorageError
-from replay.ledger import Ledger
+from replay.errors import BusyError, StorageError
+from replay.ledger import begin, reopen, target_of
+from replay.pipeline.choosing import Known
 from replay.pipeline.feed import ahead, batches
+from replay.pipeline.ledgers import opening_of
 from replay.pipeline.record import run_record
 from replay.pipeline.recorder import Recorder
-from replay.records import Outcome
-from replay.report import Counts, Files, RunFolder, Summary, open_runs, shown, write_whole
+from replay.report import Counts, Files, RunFolder, Summary, shown, write_whole
 from replay.sandbox import Sandbox, SandboxSettings
 from replay.sender import Sender
 from replay.sink import HttpSink, Throttle
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
+    from replay.ledger import Book, Store
     from replay.pipeline.plan import Plan
-    from replay.records import Event
+    from replay.records import Event, Result
     from replay.settings import RunSettings
 
 TICK_SECONDS: Final = 0.2
 SUMMARY_SECONDS: Final = 1.0
 SANDBOX_KEY: Final = "sandbox"
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a run stands at this moment."""
+    """How a run stands at this moment; `tried`: rows that ended in this leg, `rate`: the most for now."""
 
     counts: Counts
-    sendable: int
+    tried: int
     in_flight: int
+    rate: float | None
     waiting_for: str | None
 
 
@@ -46,6 +54,12 @@ class Observer(Protocol):
 
     def on_progress(self, progress: Progress) -> None:
         """Called several times a second while the run lives."""
+
+    def on_row(self, source: str, row: int, result: Result) -> None:
+        """Called for each row that failed."""
+
+    def on_duplicate(self, source: str, row: int) -> None:
+        """Called for each request that may have made a row arrive once more."""
 
     def on_stop(self, reason: str) -> None:
         """Called once when the run stops before its end."""
@@ -57,36 +71,36 @@ class Silent:
     def on_progress(self, progress: Progress) -> None:
         """Say nothing."""
 
+    def on_row(self, source: str, row: int, result: Result) -> None:
+        """Say nothing."""
+
+    def on_duplicate(self, source: str, row: int) -> None:
+        """Say nothing."""
+
     def on_stop(self, reason: str) -> None:
         """Say nothing."""
 
 
 def dry_run(plan: Plan, command: str, started: float) -> Summary:
     """What a run of this plan would begin with; nothing is written."""
-    counts = Counts(plan.read)
-    for tally in plan.tally.problems():
-        if tally.severity == "error":
-            counts.reasons["invalid", None, tally.rule] = tally.rows
-    counts.rows["invalid"] = plan.invalid
-    _count_limit(counts, plan.skipped)
     return Summary(
         run=None,
         command=command,
         state="dry-run",
         stopped_by=None,
-        rows=counts.by_outcome(),
+        rows=plan.counts.by_outcome(),
         requests=0,
         retries=0,
         possible_duplicates=0,
         seconds=round(time.monotonic() - started, 3),
         rows_per_second=0.0,
-        reasons=counts.reasons_listed(),
+        reasons=plan.counts.reasons_listed(),
         files=Files(),
     )
 
 
 class Run:
-    """One run over a plan. `started` is the monotonic moment at which the command began."""
+    """One run over a plan; `resumed` if it was begun before."""
 
     def __init__(
         self,
@@ -95,32 +109,38 @@ class Run:
         folder: RunFolder,
         command: str = "send",
         observer: Observer | None = None,
+        *,
+        resumed: bool = False,
     ) -> None:
         self.plan = plan
         self.settings = settings
         self.folder = folder
         self.command = command
         self.observer = observer or Silent()
+        self.resumed = resumed
         self.stop_reason: str | None = None
         self._started = time.monotonic()
         self._sender: Sender | None = None
         self._interrupted = False
+        self._tried_before = 0
+        self._disk = ThreadPoolExecutor(1, "ledger")
 
-    async def send(self, started: float | None = None) -> Summary:
+    async def send(self, store: Store, started: float | None = None) -> Summary:
         """Send the plan's rows and return the summary; a stop is in its `state`, not an exception.
 
-        Cancelled, it finishes what is in flight and writes everything down first. Raises StorageError
-        where not even the summary can be written.
+        Cancelled, it finishes what is in flight and writes everything down first. Raises BusyError
+        where another run is at work on the same rows, StorageError where not even the summary can be
+        written.
         """
         self._started = started if started is not None else self._started
-        open_runs(self.settings.runs)
-        with Ledger(self.settings.ledger_path) as ledger:
-            record = run_record(self.plan, self.settings, self.folder.run, self.command)
-            ledger.begin(self.folder.run, record["started"], self.command, record["url"])
-            self.folder.write_record(record)
-            recorder = Recorder(self.plan, ledger, self.folder)
+        with self._disk, self._begin(store) as book:
+            if not self.resumed:
+                record = run_record(self.plan, self.settings, self.folder.run, self.command)
+                self.folder.write_record(record)
+            recorder = Recorder(self.plan, store, book, self.folder, self.observer)
+            self._tried_before = recorder.counts.tried()
             try:
-                return await self._send(recorder, ledger)
+                return await self._send(recorder, store, book)
             finally:
                 recorder.close()
 
@@ -135,29 +155,50 @@ class Run:
         self._sender.stop("interrupted", "interrupted by hand")
         self.observer.on_stop("Stopping: what is in flight is finished first. Once more ends at once.")
 
-    async def _send(self, recorder: Recorder, ledger: Ledger) -> Summary:
+    def _begin(self, store: Store) -> Book:
+        """Begin the run in the ledger, or go on with it: nothing is sent before."""
+        opening = opening_of(self.plan, self.settings, self.folder.run, self.command, resumed=self.resumed)
+        return reopen(store, opening) if self.resumed else begin(store, opening)
+
+    async def _send(self, recorder: Recorder, store: Store, book: Book) -> Summary:
         async with AsyncExitStack() as stack:
             settings = await self._target(stack)
             sink = await stack.enter_async_context(HttpSink(settings.sink))
             throttle = Throttle(settings.send.rate, time.monotonic)
-            self._sender = sender = Sender(sink, throttle, settings.send, recorder)
+            announce = partial(self._announce, book)
+            self._sender = sender = Sender(sink, throttle, settings.send, recorder, announce=announce)
             self._write_running(recorder.counts)
-            fault = await self._send_events(sender, throttle, recorder, ledger)
+            fault = await self._send_events(sender, recorder, store, book)
         if isinstance(fault, asyncio.CancelledError):
             sender.stopped_by = "interrupted"
-        summary = await asyncio.to_thread(self._finish, sender, recorder, ledger)
+        summary: Summary = await self._on_disk(self._finish, sender, recorder, book)
         if fault is not None:
             raise fault
         return summary
 
+    async def _announce(self, book: Book, events: Sequence[Event]) -> None:
+        """Write into the ledger that rows are about to be sent."""
+        rows = [(event.copy, event.number) for event in events]
+        try:
+            slots = await self._on_disk(book.announce, rows)
+        except BusyError as error:
+            raise StorageError(str(error)) from error
+        for event, slot in zip(events, slots, strict=True):
+            event.slot = slot
+
+    async def _on_disk(self, work: Callable[P, T], *values: P.args, **named: P.kwargs) -> T:
+        """Run what talks to the ledger's disk in the one thread that may, without holding up the loop."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._disk, partial(work, *values, **named))
+
     async def _send_events(
-        self, sender: Sender, throttle: Throttle, recorder: Recorder, ledger: Ledger
+        self, sender: Sender, recorder: Recorder, store: Store, book: Book
     ) -> BaseException | None:
         """Send everything; returns what broke, to be raised once the run is written down."""
-        ticking = asyncio.create_task(self._tick(sender, throttle, recorder, ledger))
+        ticking = asyncio.create_task(self._tick(sender, recorder, book))
         fault: BaseException | None = None
         try:
-            async with aclosing(self._events(recorder)) as events:
+            async with aclosing(self._events(recorder, store, book)) as events:
                 await sender.run(events)
         except BaseException as error:
             fault = error
@@ -173,43 +214,55 @@ class Run:
         sink = replace(self.settings.sink, url=sandbox.url, api_key=SANDBOX_KEY)
         return replace(self.settings, sink=sink)
 
-    async def _events(self, recorder: Recorder) -> AsyncGenerator[Sequence[Event], None]:
-        async with aclosing(ahead(batches(self.plan, self.settings.send.limit))) as feed:
+    async def _events(
+        self, recorder: Recorder, store: Store, book: Book
+    ) -> AsyncGenerator[Sequence[Event], None]:
+        known = Known(store, target_of(store, book.run), book.run, again=book.again)
+        async with aclosing(ahead(batches(self.plan, known, book.copies))) as feed:
             async for batch in feed:
                 await recorder.add_batch(batch)
                 yield batch.events
-        _count_limit(recorder.counts, self.plan.skipped)
+        recorder.counts.skip("limit", self.plan.skipped["limit"])
 
-    async def _tick(self, sender: Sender, throttle: Throttle, recorder: Recorder, ledger: Ledger) -> None:
+    async def _tick(self, sender: Sender, recorder: Recorder, book: Book) -> None:
         """Write down and show what happened, several times a second."""
         next_summary = time.monotonic() + SUMMARY_SECONDS
         try:
             while True:
-                progress = Progress(recorder.counts, self.plan.valid, sender.in_flight, throttle.waiting_for)
-                self.observer.on_progress(progress)
-                await asyncio.to_thread(ledger.flush)
+                self.observer.on_progress(
+                    Progress(
+                        recorder.counts,
+                        recorder.counts.tried() - self._tried_before,
+                        sender.in_flight,
+                        sender.rate_now,
+                        sender.waiting_for,
+                    )
+                )
+                await self._on_disk(book.write)
                 if time.monotonic() >= next_summary:
                     await asyncio.to_thread(self._write_running, recorder.counts)
                     next_summary = time.monotonic() + SUMMARY_SECONDS
                 await asyncio.sleep(TICK_SECONDS)
-        except StorageError as error:
-            sender.stop(error.kind, str(error))
+        except (StorageError, BusyError) as error:
+            sender.stop("storage", str(error))
         except Exception as error:
             sender.stop("error", str(error))
             raise
 
-    def _finish(self, sender: Sender, recorder: Recorder, ledger: Ledger) -> Summary:
+    def _finish(self, sender: Sender, recorder: Recorder, book: Book) -> Summary:
         """Make the files whole and write the last summary."""
         stopped_by, files = sender.stopped_by, self._files_so_far()
         self.stop_reason = sender.stop_reason
         try:
-            ledger.flush()
+            book.write()
             files = recorder.finish()
-        except StorageError as error:
-            stopped_by, self.stop_reason = error.kind, str(error)
+            book.close()
+        except (StorageError, BusyError) as error:
+            stopped_by, self.stop_reason = "storage", str(error)
             files = recorder.keep()
         state = {None: "finished", "interrupted": "interrupted"}.get(stopped_by, "stopped")
-        stopped = stopped_by if state == "stopped" else None
+        # an error that nobody foresaw is raised; it has no word of its own
+        stopped = stopped_by if state == "stopped" and stopped_by != "error" else None
         summary = self._summary(recorder.counts, state, stopped, files)
         self._write_summary(summary)
         return summary
@@ -219,7 +272,7 @@ class Run:
 
     def _summary(self, counts: Counts, state: str, stopped_by: str | None, files: Files) -> Summary:
         seconds = time.monotonic() - self._started
-        tried = sum(counts.rows[outcome] for outcome in ("delivered", "rejected", "exhausted", "ambiguous"))
+        tried = counts.tried() - self._tried_before
         sending = counts.last_answer - counts.first_request
         return Summary(
             run=self.folder.run,
@@ -241,8 +294,3 @@ class Run:
 
     def _write_summary(self, summary: Summary) -> None:
         write_whole(self.folder.summary, summary.as_json() + b"\n")
-
-
-def _count_limit(counts: Counts, rows: int) -> None:
-    if rows:
-        counts.add(Outcome.SKIPPED, None, "limit", rows)

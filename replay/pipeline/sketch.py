@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXACT_MAX: Final = 100_000
+MERGED_AT_ONCE: Final = 200_000
 
 
 class Distinct:
@@ -21,20 +22,33 @@ class Distinct:
 
     def __init__(self) -> None:
         self._smallest: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
-        self.exact = True
+        self._fresh: list[NDArray[np.uint64]] = []
+        self._exact = True
 
     def add(self, hashes: NDArray[np.uint64]) -> None:
         """Count 64-bit hashes of values."""
-        if not self.exact:
+        if not self._exact:
             hashes = hashes[hashes < self._smallest[-1]]
-        if not len(hashes):
-            return
-        merged = np.union1d(self._smallest, hashes)
-        self.exact = self.exact and len(merged) <= EXACT_MAX
-        self._smallest = merged[:EXACT_MAX]
+        self._fresh.append(hashes)
+        if sum(map(len, self._fresh)) > MERGED_AT_ONCE:
+            self._merge()
+
+    @property
+    def exact(self) -> bool:
+        """Whether the count is no estimate."""
+        self._merge()
+        return self._exact
 
     def count(self) -> int:
         """How many different hashes were added."""
         if self.exact:
             return len(self._smallest)
         return round((EXACT_MAX - 1) / (float(self._smallest[-1]) / 2.0**64))
+
+    def _merge(self) -> None:
+        """Take in what came since; many at once, because each time costs a sort."""
+        merged = np.sort(np.concatenate([self._smallest, *self._fresh]))
+        self._fresh = []
+        merged = merged[np.append(True, merged[1:] != merged[:-1])] if len(merged) else merged
+        self._exact = self._exact and len(merged) <= EXACT_MAX
+        self._smallest = merged[:EXACT_MAX]

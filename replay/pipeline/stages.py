@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from replay.mapping import Bound, Mapping, bind
-from replay.records import CARRIED, Chunk, Finding, Mapped
-from replay.report import Selection, carried_notes
+from replay.records import CARRIED, Chunk, Finding, Mapped, Outcome
+from replay.report import Selection, carried_notes, first_name
 from replay.rules import Judge, invalid_places, severities
 from replay.settings import ReadSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from collections.abc import Mapping as Dict
 
     from numpy.typing import NDArray
@@ -30,7 +30,9 @@ _NOTHING: Final = Mapped(0, {}, [])
 class Job:
     """What is to be read and how it is to be understood; the same for every command.
 
-    `selection` chooses among the rows of failed files; None takes every row.
+    `selection` chooses among the rows of failed files; None takes every row. `limit` is the most rows
+    that are sent, `sample` the share of users (0 to 1) whose rows are. `digests`: what the sources held when
+    the run began, where one goes on.
     """
 
     sources: tuple[Source, ...]
@@ -38,6 +40,14 @@ class Job:
     read: tuple[ReadSettings, ...] = ()
     rules: Dict[str, Severity] = field(default_factory=dict)
     selection: Selection | None = None
+    limit: int | None = None
+    sample: float | None = None
+    digests: tuple[str, ...] = ()
+
+    @property
+    def resends_ambiguous(self) -> bool:
+        """Whether the user gave the word that ambiguous rows are sent again."""
+        return self.selection is not None and Outcome.AMBIGUOUS in self.selection.wanted
 
     def severities(self) -> dict[str, Severity]:
         """The severity of every rule: its own, the mapping's, the command's."""
@@ -73,12 +83,8 @@ class Judged:
             seen.update(dict.fromkeys(self.chunk.record(place)))
         return [name for name in seen if not name.startswith(CARRIED)]
 
-    def upto(self, sendable: int) -> Judged:
-        """Its rows up to and including the `sendable`-th valid one; none if that is 0."""
-        valid = np.flatnonzero(~self.invalid)
-        if len(valid) < sendable:
-            return self
-        end = int(valid[sendable - 1]) + 1 if sendable > 0 else 0
+    def upto(self, end: int) -> Judged:
+        """Its rows before this place, with what could not be read among them."""
         last_row = self.chunk.rows[end - 1] if end else 0
         kept = np.arange(len(self.chunk)) < end
         readable = tuple(record for record in self.chunk.unreadable if record.row < last_row)
@@ -93,10 +99,23 @@ class Judged:
 
 
 class Judging:
-    """Judges the chunks of a source, one after another; the mapping is fitted to the first."""
+    """Judges the chunks of a source, one after another; the mapping is fitted to the first.
 
-    def __init__(self, job: Job, judge: Judge, reader: Reader) -> None:
+    `uid` is the name of the source's content, for mappings that send a row's id; `look` is given each
+    chunk as it was read.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        judge: Judge,
+        reader: Reader,
+        uid: str,
+        look: Callable[[Chunk], None] | None = None,
+    ) -> None:
         self._job = job
+        self._uid = uid
+        self._look = look
         self._judge = judge
         self._severities = job.severities()
         self._reader = reader
@@ -106,6 +125,8 @@ class Judging:
 
     def __iter__(self) -> Iterator[Judged]:
         for chunk in self._reader:
+            if self._look is not None:
+                self._look(chunk)
             kept = self._select(chunk)
             yield self._judged(kept, left=len(chunk) - len(kept))
 
@@ -123,9 +144,16 @@ class Judging:
         if not len(chunk):
             findings = self._judge.judge(_NOTHING, chunk)
             return Judged(chunk, _NOTHING, findings, np.zeros(0, dtype=np.bool_), left)
-        mapped = self._bind(chunk).apply(chunk)
+        mapped = self._bind(chunk).apply(self._with_ids(chunk))
         findings = self._judge.judge(mapped, chunk)
         return Judged(chunk, mapped, findings, invalid_places(findings, self._severities, len(chunk)), left)
+
+    def _with_ids(self, chunk: Chunk) -> Chunk:
+        if self._job.mapping is None or not self._job.mapping.sends_ids:
+            return chunk
+        notes = carried_notes(chunk, range(len(chunk)))
+        named = zip(notes, chunk.rows.tolist(), strict=True)
+        return replace(chunk, ids=[first_name(note, self._uid, row)[0] for note, row in named])
 
     def _bind(self, chunk: Chunk) -> Bound:
         if self._bound is None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from collections.abc import Mapping as Dict
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from replay.pipeline.stages import Judged
     from replay.records import Chunk, Finding, Unreadable
     from replay.settings import Severity
@@ -65,13 +68,13 @@ class Tally:
         self.event_keys_beyond = 0
         self.warned = 0
 
-    def add(self, source: str, judged: Judged) -> None:
-        """Add what one chunk holds."""
+    def add(self, source: str, judged: Judged, sent: NDArray[np.bool_]) -> None:
+        """Add what one chunk holds; `sent` is a mask of the rows whose keys and users count."""
         self._add_findings(source, judged)
         self._add_unreadable(source, judged.chunk.unreadable)
-        self._add_event_keys(judged)
+        self._add_event_keys(judged, sent)
         if len(judged.chunk):
-            self._users.add(user_hashes(judged.mapped, ~judged.invalid))
+            self._users.add(user_hashes(judged.mapped, sent))
 
     @property
     def users(self) -> int:
@@ -118,11 +121,11 @@ class Tally:
             if len(tally.examples) < EXAMPLES_MAX:
                 tally.examples.append(problem_of_unreadable(source, record))
 
-    def _add_event_keys(self, judged: Judged) -> None:
+    def _add_event_keys(self, judged: Judged, sent: NDArray[np.bool_]) -> None:
         keys = judged.mapped.columns.get(EVENT_KEY)
         if keys is None:
             return
-        for key, rows in keys[~judged.invalid[keys.index]].value_counts().items():
+        for key, rows in keys[sent[keys.index]].value_counts().items():
             if key in self.event_keys or len(self.event_keys) < EVENT_KEYS_MAX:
                 self.event_keys[str(key)] = self.event_keys.get(str(key), 0) + int(rows)
             else:

@@ -13,8 +13,17 @@ from replay.report.folder import (
     open_runs,
     write_whole,
 )
-from replay.report.notes import RESENT, Note, Notes, Selection, carried_notes, first_name
-from replay.report.summary import Counts, Files, Summary, read_summary, shown
+from replay.report.notes import (
+    RESENT,
+    Note,
+    Notes,
+    Selection,
+    carried_notes,
+    carries_notes,
+    first_name,
+    uid_of,
+)
+from replay.report.summary import Counts, Files, Summary, ended_summary, read_summary, shown
 from replay.report.unreadable import UnreadableFile
 
 __all__ = [
@@ -32,7 +41,9 @@ __all__ = [
     "UnreadableFile",
     "all_runs",
     "carried_notes",
+    "carries_notes",
     "csv_line",
+    "ended_summary",
     "failed_names",
     "find_run",
     "first_name",
@@ -42,5 +53,6 @@ __all__ = [
     "read_summary",
     "shape_of",
     "shown",
+    "uid_of",
     "write_whole",
 ]

@@ -8,8 +8,8 @@ import msgspec
 
 from replay.records import CARRIED, Chunk
 from replay.report.cells import csv_line
-from replay.report.folder import PART, PrivateFile, in_words
 from replay.report.notes import COLUMNS, Note, Notes
+from replay.report.parts import PartFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,66 +71,24 @@ class RecordsShape:
 
 
 class FailedFile:
-    """A failed file while its run lives: rows are appended to a `.part`, in the order they fail."""
+    """A failed file: while its run lives rows are appended to a `.part`, in the order they fail."""
 
     def __init__(self, path: Path, shape: Shape) -> None:
-        self.path = path
-        self._part = path.with_name(path.name + PART)
         self._shape = shape
-        self._file: PrivateFile | None = None
+        self._file = PartFile(path, shape.head())
+        self.close = self._file.close
+        self.keep = self._file.keep
 
     def append(self, chunk: Chunk, notes: Notes) -> None:
         """Add rows; they are with the operating system when this returns."""
-        with in_words(self._part):
-            if self._file is None:
-                self.path.parent.mkdir(mode=0o700, exist_ok=True)
-                self._file = PrivateFile(self._part)
-                self._file.write(self._shape.head())
-            self._file.write(self._shape.rows(chunk, notes))
-
-    def close(self) -> None:
-        """Close the `.part` as it is."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def keep(self) -> Path | None:
-        """Give the `.part` the file's name as it is; None if there is none."""
-        self.close()
-        with in_words(self.path):
-            if self._part.exists():
-                self._part.replace(self.path)
-        return self.path if self.path.exists() else None
+        self._file.append(self._shape.rows(chunk, notes))
 
     def finish(self, rows: Iterable[tuple[Chunk, Notes]]) -> Path | None:
-        """Write the file whole from `rows`, in their order; None if there was never a row.
+        """Write the file whole from `rows`, in their order; None if there is no row.
 
         Where that fails the `.part` stays as it is.
         """
-        self.close()
-        with in_words(self.path):
-            if not self._part.exists():
-                return None
-            whole = self.path.with_name(f".{self.path.name}.tmp")
-            try:
-                any_row = self._write_whole(whole, rows)
-                if any_row:
-                    whole.replace(self.path)
-            finally:
-                whole.unlink(missing_ok=True)
-            self._part.unlink()
-            return self.path if any_row else None
-
-    def _write_whole(self, whole: Path, rows: Iterable[tuple[Chunk, Notes]]) -> bool:
-        """Write the rows, on the disk when this returns; whether there was any."""
-        any_row = False
-        with PrivateFile(whole) as file:
-            file.write(self._shape.head())
-            for chunk, notes in rows:
-                file.write(self._shape.rows(chunk, notes))
-                any_row = True
-            file.sync()
-        return any_row
+        return self._file.finish(self._shape.rows(chunk, notes) for chunk, notes in rows)
 
 
 def shape_of(format_: str, header: tuple[str, ...], delimiter: str | None) -> Shape:

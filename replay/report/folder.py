@@ -69,9 +69,13 @@ class PrivateFile:
     """A new file for its owner alone, whose bytes are with the operating system once written.
 
     Nothing is held back, so that closing it after a full disk has nothing left to fail with.
+    `goes_on`: what the file holds already stays.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, goes_on: bool = False) -> None:
+        if goes_on:
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+            return
         path.unlink(missing_ok=True)  # an older file's mode, or link, would stay
         self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 MEMBERS: Final = ("id", "row", "outcome", "status", "attempts", "reason")
 COLUMNS: Final = tuple(f"{CARRIED}_{member}" for member in MEMBERS)
+_ROW: Final = re.compile(r"[0-9]{1,15}")
 _CARRIED_BY: Final = tuple(zip(MEMBERS, COLUMNS, strict=True))
 
 
@@ -55,6 +57,18 @@ def carried_notes(chunk: Chunk, places: Sequence[int]) -> list[dict[str, str]]:
     return [{member: cell for member, cell in zip(columns, row, strict=True) if cell} for row in rows]
 
 
+def carries_notes(chunk: Chunk) -> bool:
+    """Whether rows of this chunk may carry notes."""
+    if chunk.kind == "records":
+        return any(CARRIED in record for record in chunk.frame[0].tolist())
+    return any(name in chunk.header for name in COLUMNS)
+
+
+def uid_of(name: str) -> str:
+    """The name of the content that a row's id speaks of."""
+    return name.rpartition("-")[0]
+
+
 def _texts(member: Any) -> dict[str, str]:
     if not isinstance(member, dict):
         return {}
@@ -63,7 +77,7 @@ def _texts(member: Any) -> dict[str, str]:
 
 def first_name(note: dict[str, str], uid: str, row: int) -> tuple[str, int]:
     """A row's `id` and `row`: what it carries, else of this source's `uid` and its number here."""
-    if "id" in note and note.get("row", "").isdigit():
+    if "id" in note and _ROW.fullmatch(note.get("row", "")):
         return note["id"], int(note["row"])
     return f"{uid}-{row}", row
 

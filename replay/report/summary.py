@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -18,6 +18,16 @@ REASONS_MAX: Final = 1_000  # different reasons told one by one; the ledger know
 
 Reason = tuple[str, int | None, str]
 """(outcome, status, reason)"""
+
+
+class Totals(Protocol):
+    """What a ledger knows of a run: rows by outcome and by reason, and how many requests it took."""
+
+    rows: Counter[str]
+    reasons: Counter[Reason]
+    requests: int
+    retries: int
+    duplicates: int
 
 
 @dataclass(slots=True)
@@ -44,6 +54,23 @@ class Counts:
             if key not in self.reasons and len(self.reasons) >= REASONS_MAX:
                 key = (outcome.value, status, "other reasons")
             self.reasons[key] += rows
+
+    def skip(self, cause: str, rows: int) -> None:
+        """Count rows that are left out on purpose."""
+        if rows:
+            self.add(Outcome.SKIPPED, None, cause, rows)
+
+    def begin_with(self, totals: Totals) -> None:
+        """Count what earlier legs of the run have written."""
+        self.rows[Outcome.DELIVERED] += totals.rows[Outcome.DELIVERED]
+        for (outcome, status, reason), rows in totals.reasons.items():
+            self.add(Outcome(outcome), status, reason, rows)
+        self.requests, self.retries = totals.requests, totals.retries
+        self.possible_duplicates = totals.duplicates
+
+    def tried(self) -> int:
+        """Rows that were sent and ended."""
+        return sum(self.rows[name] for name in ("delivered", "rejected", "exhausted", "ambiguous"))
 
     def by_outcome(self) -> dict[str, int]:
         """Rows by outcome; the outcomes add up to `read`."""
@@ -91,8 +118,11 @@ class Summary:
         """0 delivered or skipped, 1 stopped, 3 some not delivered, 4 some ambiguous, 130 interrupted."""
         if self.state == "interrupted":
             return 130
-        if self.state == "stopped":
-            return 1
+        return 1 if self.state == "stopped" else self.rows_exit_code
+
+    @property
+    def rows_exit_code(self) -> int:
+        """What the rows alone say: 0, 3 some not delivered, 4 some ambiguous."""
         if self.rows["ambiguous"]:
             return 4
         return 3 if any(self.rows[name] for name in ("rejected", "exhausted", "invalid")) else 0
@@ -108,12 +138,29 @@ class Summary:
 
 
 def read_summary(folder: RunFolder) -> dict[str, Any] | None:
-    """A run's summary as it stands on disk; None where there is none that can be read."""
+    """A run's summary as it stands on disk, its paths as they open from here; None if it cannot be read."""
     try:
         document: dict[str, Any] = msgspec.json.decode(folder.summary.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError):
         return None
+    files = document.get("files") or {}
+    document["files"] = files | {
+        "folder": shown(folder.path),
+        "failed": [shown(folder.failed / PurePath(path).name) for path in files.get("failed", ())],
+        "unreadable": shown(folder.unreadable) if files.get("unreadable") else None,
+    }
     return document
+
+
+def ended_summary(folder: RunFolder) -> Summary | None:
+    """The summary of a run that came to its end; None where there is something to go on with."""
+    document = read_summary(folder)
+    if document is None or document.get("state") != "finished":
+        return None
+    try:
+        return msgspec.convert(document, Summary)
+    except msgspec.ValidationError:
+        return None  # somebody wrote in it; the ledger knows better
 
 
 def shown(path: Path) -> str:

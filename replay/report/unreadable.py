@@ -7,42 +7,35 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from replay.report.folder import PART, PrivateFile, in_words
+from replay.report.parts import PartFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from replay.records import Unreadable
 
 
 class UnreadableFile:
-    """`unreadable.jsonl`, a `.part` while its run lives."""
+    """`unreadable.jsonl`: while its run lives records are appended to a `.part`, as they come."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._part = path.with_name(path.name + PART)
-        self._file: PrivateFile | None = None
+        self._file = PartFile(path)
+        self.close = self._file.close
+        self.keep = self._file.keep
+
+    @property
+    def exists(self) -> bool:
+        """Whether any record was written, in this leg of the run or in an earlier one."""
+        return self._file.exists
 
     def append(self, source: str, record: Unreadable) -> None:
         """Add a record; it is with the operating system when this returns."""
-        with in_words(self._part):
-            if self._file is None:
-                self._file = PrivateFile(self._part)
-            self._file.write(line_of(source, record))
+        self._file.append(line_of(source, record))
 
-    def close(self) -> None:
-        """Close the `.part` as it is."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def finish(self) -> Path | None:
-        """Give the file its name; None if there is no record in it."""
-        self.close()
-        with in_words(self.path):
-            if self._part.exists():
-                self._part.replace(self.path)
-            return self.path if self.path.exists() else None
+    def finish(self, records: Iterable[tuple[str, Unreadable]]) -> Path | None:
+        """Write the file whole from records and their sources; None if there is no record."""
+        return self._file.finish(line_of(source, record) for source, record in records)
 
 
 def line_of(source: str, record: Unreadable) -> bytes:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from replay.source.finding import Source, find, spool
 from replay.source.fingerprint import Fingerprint
-from replay.source.reader import Reader, open_source
+from replay.source.reader import Reader, fingerprint_of, open_source
 
-__all__ = ["Fingerprint", "Reader", "Source", "find", "open_source", "spool"]
+__all__ = ["Fingerprint", "Reader", "Source", "find", "fingerprint_of", "open_source", "spool"]

@@ -22,15 +22,15 @@ class Fingerprint:
 
     `length` in bytes; `digest` of all of them (blake2b of 16 bytes, hex); `marks`: the digest of the
     first N bytes, for N = 4096, 8192, 16384… and each position that was asked for, as far as they go.
-    `whole_lines`: length and digest up to the last line end. `ended`: the digest with a `\n`, and
-    with a `\r`, behind the last byte: what a content whose last line is open looks like once it grew.
+    `whole_lines`: length and digest up to the last line end. `ended`: the digests with a `\n`, a
+    `\r` and a `\r\n` behind the last byte: what a content whose last line is open looks like once it grew.
     """
 
     length: int
     digest: str
     marks: dict[int, str]
     whole_lines: tuple[int, str]
-    ended: tuple[str, str]
+    ended: tuple[str, ...]
 
 
 class Fingerprinting:
@@ -75,7 +75,7 @@ class Fingerprinting:
             self._hash.hexdigest(),
             dict(self._marks),
             (self._line_end[0], self._line_end[1].hexdigest()),
-            (self._digest_with(b"\n"), self._digest_with(b"\r")),
+            tuple(self._digest_with(end) for end in (b"\n", b"\r", b"\r\n")),
         )
 
     def _digest_with(self, data: bytes) -> str:

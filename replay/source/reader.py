@@ -53,6 +53,17 @@ def open_source(source: Source, settings: ReadSettings, marks_at: Iterable[int] 
     return Reader(source, settings, marks_at)
 
 
+def fingerprint_of(source: Source, marks_at: Iterable[int] = ()) -> Fingerprint:
+    """What the whole content of a source is known by, without reading its rows. Raises SourceError."""
+    if source.path is None:
+        raise SourceError(f"{source.name}: standard input is copied to a file first, then read.")
+    hashing = Fingerprinting(marks_at)
+    with reading(source.name), source.path.open("rb", buffering=bounds.PIECE_BYTES) as file:
+        for piece in Content(file, source.name):
+            hashing.update(piece)
+    return hashing.finish()
+
+
 class Reader:
     """One open source, to be iterated once: it gives the chunks of its rows in order.
 
@@ -137,6 +148,11 @@ class Reader:
             yield records.finish(tail)
         if self._content.damage is not None:
             yield records.lost(self._content.damage.reason, tail if self._is_cut() else b"")
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the content breaks off: what comes last is not whole. Known after the iteration."""
+        return self._is_cut()
 
     def _is_cut(self) -> bool:
         return self._content.damage is not None and self._content.damage.cut

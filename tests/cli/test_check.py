@@ -120,7 +120,7 @@ def test_runs_lists_the_runs_in_the_order_they_began(desk):
     assert desk.type("runs", "--json").json == {"runs": []}
     desk.numbered(3)
     with Server() as server:
-        ids = [desk.send(server).json["run"] for _ in range(3)]
+        ids = [desk.send(server, "--again").json["run"] for _ in range(3)]
     listed = desk.type("runs", "--json").json["runs"]
     assert [summary["run"] for summary in listed] == ids
     assert [summary["rows"]["delivered"] for summary in listed] == [3, 3, 3]
@@ -151,6 +151,7 @@ def test_a_run_is_told_in_full_with_its_record(desk):
         "order": "user",
         "on_ambiguous": "hold",
         "max_failures": "none",
+        "max_outage": 600.0,
         "limit": 2,
     }
     assert document["run"] in desk.type("runs", "last").out

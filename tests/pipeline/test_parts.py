@@ -8,7 +8,8 @@ import pytest
 
 from replay.errors import SourceError
 from replay.mapping import Mapping
-from replay.pipeline import make_job, make_plan
+from replay.pipeline import make_job, make_plan, portion
+from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.feed import ahead, batches
 from replay.pipeline.sketch import EXACT_MAX, Distinct
 from replay.settings import ReadSettings
@@ -23,7 +24,11 @@ def hashes(start, end):
 
 def planned(path, limit=None):
     read = ReadSettings()
-    return make_plan(make_job(find([str(path)], read), MAPPING, read), limit)
+    return make_plan(portion(make_job(find([str(path)], read), MAPPING, read), limit, None), Known())
+
+
+def fed(plan):
+    return list(batches(plan, Known(), {plan.sources[0].uid: 7}))
 
 
 def rows_of(path, lines):
@@ -60,19 +65,19 @@ def test_a_value_seen_again_counts_once():
 )
 def test_a_plan_counts_what_stands_before_the_last_row_of_its_limit(tmp_path, limit, valid, invalid, skipped):
     plan = planned(rows_of(tmp_path / "rows.csv", ["a,1", ",2", "b,3", "short", "c,4"]), limit)
-    assert (plan.read, plan.valid, plan.invalid, plan.skipped) == (5, valid, invalid, skipped)
+    assert (plan.read, plan.valid, plan.invalid, plan.skipped.total()) == (5, valid, invalid, skipped)
 
 
 @pytest.mark.parametrize("limit", [None, 1, 2, 3, 3000, 4000, 4001, 9999])
 def test_the_feed_gives_what_was_planned(tmp_path, limit):
     lines = (f"a,{n}" if n % 3 else "short" if n % 2 else f",{n}" for n in range(6000))
     plan = planned(rows_of(tmp_path / "rows.csv", lines), limit)
-    fed = list(batches(plan, limit))
-    events = [event.row for batch in fed for event in batch.events]
-    invalid = sum(int(batch.judged.invalid.sum()) + len(batch.judged.chunk.unreadable) for batch in fed)
+    chosen = [batch.chosen for batch in fed(plan)]
+    events = [event.row for batch in fed(plan) for event in batch.events]
+    invalid = sum(one.count(Fate.INVALID) for one in chosen)
     assert (len(events), invalid) == (plan.valid, plan.invalid)
     assert events == sorted(set(events))
-    assert plan.read == plan.valid + plan.invalid + plan.skipped == 6000
+    assert plan.read == plan.valid + plan.invalid + plan.skipped.total() == 6000
 
 
 def test_a_source_that_changed_between_plan_and_feed_is_refused(tmp_path):
@@ -80,10 +85,10 @@ def test_a_source_that_changed_between_plan_and_feed_is_refused(tmp_path):
     plan = planned(path)
     path.write_text(path.read_text() + "b,2\n")
     with pytest.raises(SourceError, match="changed"):
-        list(batches(plan, None))
+        fed(plan)
     path.unlink()
     with pytest.raises(SourceError, match=r"rows\.csv"):
-        list(batches(plan, None))
+        fed(plan)
 
 
 def taken(items, number=None):

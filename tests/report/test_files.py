@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sqlite3
 import stat
 
 import numpy as np
@@ -12,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.errors import StorageError, UsageError
-from replay.ledger import Ledger
 from replay.records import Chunk, Outcome, Result
 from replay.report import (
     Counts,
@@ -118,70 +116,6 @@ def test_a_run_is_found_by_its_id_its_folder_and_as_the_last(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path / "20250101-000000-ffff")
     assert find_run(".", tmp_path).run == "20250101-000000-ffff"
     assert find_run("none", tmp_path) is None
-
-
-def test_the_ledger_gives_back_what_it_was_told_in_order(tmp_path):
-    path = tmp_path / "ledger.sqlite"
-    with Ledger(path) as ledger:
-        ledger.begin("r", "now", "send", "https://host/")
-        for row in (9, 2, 5):
-            ledger.record("r", 0, row, Result(Outcome.REJECTED, 400, 1, f"why {row}"))
-        ledger.record("r", 1, 1, REJECTED)
-        ledger.flush()
-        ledger.record("r", 0, 5, Result(Outcome.PENDING, None, 0, ""))
-        ledger.flush()
-        assert [(row, result.reason) for row, result in ledger.failures("r", 0)] == [
-            (2, "why 2"),
-            (9, "why 9"),
-        ]
-    with Ledger(path) as ledger:
-        assert ledger.runs() == 1
-        assert [row for row, _ in ledger.failures("r", 0)] == [2, 9]
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_a_word_that_could_not_be_written_is_kept_for_the_next_flush(tmp_path):
-    path = tmp_path / "ledger.sqlite"
-    with Ledger(path) as ledger, sqlite3.connect(path, isolation_level=None) as other:
-        ledger._db.execute("PRAGMA busy_timeout = 0")
-        ledger.record("r", 0, 1, REJECTED)
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StorageError, match="locked"):
-            ledger.flush()
-        other.execute("ROLLBACK")
-        ledger.flush()
-        assert [row for row, _ in ledger.failures("r", 0)] == [1]
-    other.close()
-
-
-@pytest.mark.parametrize(
-    "content", [b"no database at all, however long this may be" * 100, b"SQLite format 3\0" + b"\xff" * 5000]
-)
-def test_what_is_no_ledger_is_refused_in_words(tmp_path, content):
-    path = tmp_path / "ledger.sqlite"
-    path.write_bytes(content)
-    with pytest.raises(StorageError, match=r"ledger\.sqlite"):
-        Ledger(path)
-    assert path.read_bytes() == content
-
-
-def test_a_foreign_database_and_a_newer_ledger_are_refused_and_an_unborn_one_is_made(tmp_path):
-    for name, statement in (
-        ("foreign", "CREATE TABLE t (x)"),
-        ("newer", "PRAGMA user_version = 99"),
-        ("unborn", "PRAGMA journal_mode = WAL"),
-    ):
-        path = tmp_path / name
-        if name == "newer":
-            Ledger(path).close()
-        with sqlite3.connect(path) as db:
-            db.execute(statement)
-        db.close()
-    for name, word in (("foreign", "not a ledger"), ("newer", "Upgrade")):
-        with pytest.raises(StorageError, match=word):
-            Ledger(tmp_path / name)
-    with Ledger(tmp_path / "unborn") as ledger:
-        assert ledger.runs() == 0
 
 
 def test_a_record_that_is_broken_is_told(tmp_path):

@@ -1,0 +1,107 @@
+"""`resume` and `settle`: going on with a run that stopped, and telling what became of doubtful rows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from replay import hackle
+from replay.cli.options import Json, Runs, Talking, grouped
+from replay.cli.running import EXITS, find_key, run_to_its_end, show
+
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run: its id, its folder, or last.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands of this room."""
+    app.command("resume", epilog=EXITS)(grouped(resume))
+    app.command("settle", epilog=EXITS)(settle)
+
+
+@dataclass(frozen=True, slots=True)
+class GoingOn:
+    """What may change when a run goes on."""
+
+    rate: Annotated[str | None, typer.Option("--rate", help="Another rate.")] = None
+    concurrency: Annotated[
+        int | None, typer.Option("--concurrency", help="Another number of requests in flight.")
+    ] = None
+    timeout: Annotated[float | None, typer.Option("--timeout", help="Another timeout, in seconds.")] = None
+    retries: Annotated[int | None, typer.Option("--retries", help="Another number of retries.")] = None
+    max_outage: Annotated[float | None, typer.Option("--max-outage", help="Another bound, in seconds.")] = (
+        None
+    )
+    on_ambiguous: Annotated[
+        Literal["hold", "resend"] | None, typer.Option("--on-ambiguous", help="Another policy.")
+    ] = None
+    ledger: Annotated[str | None, typer.Option("--ledger", help="The ledger, if it was moved.")] = None
+
+    def changed(self) -> dict[str, Any]:
+        """The settings that were given, by name."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def resume(
+    run: Run,
+    going_on: GoingOn,
+    talking: Talking,
+    url: Annotated[
+        str | None, typer.Option("--url", help="The run's own address, where it has to be given again.")
+    ] = None,
+    api_key_file: Annotated[
+        Path | None,
+        typer.Option("--api-key-file", help=f"The key's file; else {hackle.KEY_VARIABLE}, else a prompt."),
+    ] = None,
+    runs: Runs = Path("replay-runs"),
+) -> int:
+    """Go on with a run that stopped: what was delivered stays so, what is pending is sent."""
+    from replay import console, pipeline
+    from replay.report import ended_summary
+
+    started = time.monotonic()
+    folder = pipeline.run_named(run, runs)
+    if (ended := ended_summary(folder)) is not None:
+        return show(talking, ended, None)
+    key = "" if pipeline.is_sandbox_run(folder) else find_key(api_key_file)
+    settings = pipeline.resumed_settings(folder, key, going_on.changed(), url)
+    with pipeline.opened(settings) as store:
+        known = pipeline.known_before(store, settings, folder.run, resumed=True)
+        with console.reading(quiet=talking.silent) as watch:
+            plan = pipeline.make_plan(pipeline.resumed_job(folder), known, watch)
+        if not talking.quiet:
+            console.show_plan(plan, settings)
+        leg = pipeline.Run(plan, settings, folder, pipeline.command_of(folder), resumed=True)
+        assert store is not None
+        return show(talking, run_to_its_end(leg, store, talking, started), leg.stop_reason)
+
+
+def settle(
+    run: Run,
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="A failed file: settle only its ambiguous rows.")
+    ] = None,
+    verdict: Annotated[
+        Literal["delivered", "undelivered"] | None,
+        typer.Option("--as", help="What you found out about them."),
+    ] = None,
+    runs: Runs = Path("replay-runs"),
+    as_json: Json = False,
+) -> int:
+    """Record what you found out about ambiguous rows: that they arrived, or that they did not."""
+    from replay import console, pipeline
+    from replay.errors import UsageError
+
+    if verdict is None:
+        raise UsageError("--as: say whether the rows were delivered or undelivered.")
+    folder = pipeline.run_named(run, runs)
+    rows, summary = pipeline.settle_run(folder, verdict, file)
+    if not as_json:
+        console.print_data(f"{rows:,} rows settled as {verdict}.")
+        console.show_summary(summary, None, whole=True)
+    else:
+        console.print_json(summary.as_dict())
+    return summary.rows_exit_code

@@ -1,0 +1,114 @@
+"""What comes after a run: telling of one that was killed, and settling the rows that stayed in doubt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from replay.errors import UsageError
+from replay.ledger import open_ledger, recover_dead, run_id, settle, totals
+from replay.pipeline.ledgers import is_at_work, refuse_live
+from replay.pipeline.resuming import ledger_of
+from replay.pipeline.whole import make_files_whole
+from replay.records import Outcome
+from replay.report import Files, Summary, carried_notes, first_name, read_summary, uid_of, write_whole
+from replay.settings import ReadSettings
+from replay.source import find, open_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from replay.ledger import Store, Totals
+    from replay.report import RunFolder
+
+_TRIED: Final = ("delivered", "rejected", "exhausted", "ambiguous")
+
+
+def standing(folder: RunFolder) -> dict[str, Any]:
+    """A run's summary as it stands; one that was killed is interrupted, and `killed` says so."""
+    summary = read_summary(folder) or {"run": folder.run}
+    if summary.get("state", "running") == "running" and not is_at_work(folder):
+        return summary | {"state": "interrupted", "killed": True}
+    return summary
+
+
+def settle_run(
+    folder: RunFolder, verdict: Literal["delivered", "undelivered"], file: Path | None = None
+) -> tuple[int, Summary]:
+    """Settle a run's ambiguous rows, or those of a failed file alone; returns how many, and the new summary.
+
+    Raises UsageError where the ledger or the file knows no such row, BusyError while the run lives.
+    """
+    only = None if file is None else _rows_of(file)
+    with open_ledger(ledger_of(folder)) as store:
+        rows = settle(store, folder.run, verdict, only)
+        if not rows:
+            raise UsageError(
+                f"Run {folder.run} left none of these rows ambiguous: there is nothing to settle."
+            )
+        return rows, _tell_anew(folder, store)
+
+
+def tell_if_killed(folder: RunFolder) -> None:
+    """Tell a run that was killed to its end: what it had in flight joins its failed files.
+
+    Raises BusyError while it lives.
+    """
+    with open_ledger(ledger_of(folder)) as store:
+        refuse_live(store, folder.run)
+        summary = read_summary(folder)
+        if summary is not None and summary["state"] == "running" and run_id(store, folder.run) is not None:
+            recover_dead(store)
+            _tell_anew(folder, store)
+
+
+def _tell_anew(folder: RunFolder, store: Store) -> Summary:
+    """Write a run's files and its summary anew, from the ledger."""
+    run = run_id(store, folder.run)
+    assert run is not None
+    summary = _retold(folder, totals(store, run), make_files_whole(folder, store, run))
+    write_whole(folder.summary, summary.as_json() + b"\n")
+    return summary
+
+
+def _retold(folder: RunFolder, written: Totals, files: Files) -> Summary:
+    """The run's summary with what the ledger says now; a run that was killed counts as interrupted."""
+    document = read_summary(folder)
+    if document is None:
+        raise UsageError(
+            f"{folder.summary} cannot be read. Go on with the run first: replay resume {folder.run}"
+        )
+    untold = [reason for reason in document["reasons"] if reason["outcome"] == Outcome.SKIPPED]
+    told = [
+        {"outcome": outcome, "status": status, "reason": reason, "rows": count}
+        for (outcome, status, reason), count in written.reasons.items()
+    ]
+    rows = document["rows"] | {name: written.rows[name] for name in (*_TRIED, "invalid")}
+    rows["pending"] = rows["read"] - sum(rows[name] for name in rows if name not in ("read", "pending"))
+    document |= {
+        "rows": rows,
+        "requests": max(written.requests, document["requests"]),
+        "retries": max(written.retries, document["retries"]),
+        "possible_duplicates": max(written.duplicates, document["possible_duplicates"]),
+        "reasons": sorted(untold + told, key=lambda reason: -reason["rows"]),
+        "state": "interrupted" if document["state"] == "running" else document["state"],
+        "files": document["files"] | {"failed": list(files.failed), "unreadable": files.unreadable},
+    }
+    return msgspec.convert(document, Summary)
+
+
+def _rows_of(file: Path) -> set[tuple[str, int]]:
+    """The ambiguous rows that a failed file names, by their content and number."""
+    settings = ReadSettings()
+    rows: set[tuple[str, int]] = set()
+    for source in find([str(file)], settings):
+        with open_source(source, settings) as reader:
+            for chunk in reader:
+                for note in carried_notes(chunk, range(len(chunk))):
+                    if note.get("outcome") == Outcome.AMBIGUOUS:
+                        name, row = first_name(note, "", 0)
+                        rows.add((uid_of(name), row))
+    if not rows:
+        raise UsageError(f"{file}: no ambiguous row is noted in it. Give a failed file of the run.")
+    return rows
