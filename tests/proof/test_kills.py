@@ -1,0 +1,22 @@
+"""SIGKILL at random moments on a bad day: no row is lost, none is sent twice, and each doubt is told.
+
+REPLAY_KILLS sets how many kills a policy gets; it is few here, and a long campaign is
+`python tests/proof/campaign.py --kills 1000`.
+"""
+
+import os
+
+import pytest
+from proof.kills import Campaign, wage
+
+KILLS = int(os.environ.get("REPLAY_KILLS", "13"))
+
+
+@pytest.mark.parametrize("policy", ["hold", "resend"])
+def test_no_kill_loses_a_row_or_repeats_one_or_leaves_a_doubt_untold(policy, tmp_path):
+    figures = wage(Campaign(kills=KILLS, policy=policy, kills_a_run=7), tmp_path)
+    assert figures.faults == ()
+    assert figures.kills == KILLS
+    assert figures.delivered > 0
+    assert (figures.lost, figures.twice, figures.unreported) == (0, 0, 0)
+    assert figures.ambiguous <= figures.bound
