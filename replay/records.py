@@ -157,7 +157,7 @@ class Event:
     place: int
     started: bool = False
     waits: int = 0
-    followers: list[Event] = field(default_factory=list, repr=False)
+    followers: list[Event] | None = field(default=None, repr=False)
     copy: int = 0
     number: int = 0
     slot: int = -1

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,8 @@ class Order:
         self._offer = offer or self.put
         self._tails: dict[str, Event] = {}
         self._serial = count()
-        self._ready: asyncio.PriorityQueue[tuple[int, int, int, Event]] = asyncio.PriorityQueue()
+        self._ready: list[tuple[int, int, int, Event]] = []
+        self._takers: deque[asyncio.Future[Event]] = deque()
         self._room = asyncio.Event()
         self._most = 0
         self.admitted = 0
@@ -39,6 +42,7 @@ class Order:
         for lane in event.lanes if self._by_user else ():
             tail = self._tails.get(lane, event)
             if tail is not event:
+                tail.followers = tail.followers or []
                 tail.followers.append(event)
                 event.waits += 1
             self._tails[lane] = event
@@ -51,8 +55,13 @@ class Order:
 
     def put(self, event: Event) -> None:
         """Make a row ready: for the first time, or for another try."""
+        while self._takers:
+            taker = self._takers.popleft()
+            if not taker.done():
+                taker.set_result(event)
+                return
         # An older row goes first: its next try, and whoever waits for it, should not queue behind the window.
-        self._ready.put_nowait((event.source, event.row, next(self._serial), event))
+        heappush(self._ready, (event.source, event.row, next(self._serial), event))
 
     async def room_for(self, admitted: int) -> None:
         """Wait until no more rows than so many are admitted and not ended."""
@@ -61,9 +70,22 @@ class Order:
             self._room.clear()
             await self._room.wait()
 
+    def take(self) -> Event | None:
+        """The oldest row that may be sent now, if there is one."""
+        return heappop(self._ready)[-1] if self._ready else None
+
     async def ready(self) -> Event:
         """Wait for a row that may be sent now."""
-        return (await self._ready.get())[-1]
+        if (event := self.take()) is not None:
+            return event
+        taker: asyncio.Future[Event] = asyncio.get_running_loop().create_future()
+        self._takers.append(taker)
+        try:
+            return await taker
+        except asyncio.CancelledError:
+            if taker.done() and not taker.cancelled():
+                self.put(taker.result())
+            raise
 
     def leave(self, event: Event) -> None:
         """Take an ended row out and let those go that waited for it."""
@@ -72,7 +94,7 @@ class Order:
         for lane in event.lanes:
             if self._tails.get(lane) is event:
                 del self._tails[lane]
-        for follower in event.followers:
+        for follower in event.followers or ():
             follower.waits -= 1
             if not follower.waits:
                 self._release(follower)

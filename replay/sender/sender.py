@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from replay.errors import SourceError, StorageError
 from replay.sender.announcing import Announcing
+from replay.sender.limits import Limits
 from replay.sender.order import Order
 from replay.sender.settling import Settling
 from replay.sink import Gate
@@ -52,7 +53,10 @@ class Sink(Protocol):
 
 
 class Sender:
-    """Sends events through a sink at the throttle's pace until they end or the run is stopped."""
+    """Sends events through a sink at the throttle's pace until they end or the run is stopped.
+
+    `is_whole_run`: else other senders have a part in it, and somebody above them sees what is too much.
+    """
 
     def __init__(
         self,
@@ -62,6 +66,8 @@ class Sender:
         watcher: Watcher,
         random: Callable[[], float] = _random.random,
         announce: Announce | None = None,
+        *,
+        is_whole_run: bool = True,
     ) -> None:
         self._sink = sink
         self._settings = settings
@@ -74,7 +80,8 @@ class Sender:
         self._order = Order(by_user=settings.order == "user", offer=offer)
         self._throttle = throttle
         self._gate = Gate(throttle, settings.concurrency, settings.max_outage, random)
-        self._settling = Settling(self._order, self._gate, settings, watcher, self.stop)
+        limits = Limits(settings.max_failures) if is_whole_run else None
+        self._settling = Settling(self._order, self._gate, settings, watcher, self.stop, limits)
         self._tasks: list[asyncio.Task[None]] = []
         self._free: set[asyncio.Task[None]] = set()  # tasks that leave nothing in doubt when cancelled
         self._telling: asyncio.Task[None] | None = None
@@ -196,8 +203,8 @@ class Sender:
         task = _this_task()
         with self._stop_on_error(task):
             while self.stopped_by is None:
-                event = await self._order.ready()
-                passage = await self._gate.enter()
+                event = self._order.take() or await self._order.ready()
+                passage = self._gate.pass_now() or await self._gate.enter()
                 if self._announcing is not None:
                     self._announcing.begins(event)
                 try:

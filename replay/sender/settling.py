@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from replay.errors import StorageError
 from replay.records import Outcome, Result
-from replay.sender.refusals import Refusals
 from replay.sender.repeats import Repeats
 from replay.sink import Again, Answer, Budget, End, Meaning, Stop, Tries, judge
 from replay.sink.retry import backoff
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from replay.records import Event
+    from replay.sender.limits import Limits
     from replay.sender.order import Order
     from replay.settings import SendSettings
     from replay.sink import Gate, Passage
@@ -55,6 +55,7 @@ class Settling:
     """Decides about rows by the answers they got, and tells the watcher.
 
     `order` is whom ended rows leave and others come back to, `stop` what ends the run: by what, and why.
+    `limits` None: somebody else looks at how all rows of the run end.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Settling:
         settings: SendSettings,
         watcher: Watcher,
         stop: Callable[[str, str], None],
+        limits: Limits | None,
     ) -> None:
         self._order = order
         self._gate = gate
@@ -73,10 +75,10 @@ class Settling:
         self._repeats = Repeats(Budget(gate.clock), order.put)
         self._tries: dict[Event, Tries] = {}
         self._spent: dict[Event, tuple[float, Result]] = {}  # since when, and how the row ends if it does
-        self._refusals = Refusals()
-        self._tried = 0
-        self._failures = 0
+        self._limits = limits
         self._is_stopped = False
+        self._usual = Answer(Meaning.ACCEPTED, "")
+        self._usual_result = Result(Outcome.DELIVERED, None, 1, "")
 
     @property
     def waiting(self) -> int:
@@ -88,6 +90,10 @@ class Settling:
         before = self._tries.get(event, _FIRST)
         self._watcher.on_answer(event, answer, before)
         self._repeats.note_attempt()
+        if before is _FIRST and answer.meaning is Meaning.ACCEPTED and not self._spent:
+            self._gate.note(passage, answer)
+            self._end(event, self._delivered_at_once(answer))
+            return False
         trouble = answer.is_trouble
         was_closed = trouble and self._gate.is_closed
         too_long = self._gate.note(passage, answer)
@@ -159,21 +165,19 @@ class Settling:
         self._watcher.on_wait(event)
         return isinstance(verdict, Again)
 
+    def _delivered_at_once(self, answer: Answer) -> Result:
+        """What most rows end with; made once for as long as the answers are the same."""
+        if answer is not self._usual:
+            self._usual = answer
+            self._usual_result = Result(Outcome.DELIVERED, answer.status, 1, answer.reason)
+        return self._usual_result
+
     def _end(self, event: Event, result: Result) -> None:
         self._tries.pop(event, None)
         self._watcher.on_end(event, result)
         self._order.leave(event)
-        self._tried += 1
-        self._failures += result.outcome is not Outcome.DELIVERED
-        self._refusals.add(event, result)
-        self._stop_on_failures(result)
-
-    def _stop_on_failures(self, last: Result) -> None:
-        if self._settings.max_failures.reached(self._failures, self._tried):
-            reason = f"{self._failures} of {self._tried} rows failed; the last: {last.reason}"
-            self._stop("max-failures", reason)
-        if refused := self._refusals.of_destination:
-            self._stop("destination", f"the first {len(refused)} answers were all: {last.reason}")
+        if self._limits is not None and (enough := self._limits.add(event, result)):
+            self._stop(*enough)
 
     def _decide_about_spent(self, answer: Answer, passage: Passage) -> None:
         """An attempt that began after a row was spent, and got an answer, shows that the row is to blame."""
@@ -208,7 +212,7 @@ class Settling:
 
     def _take_back(self) -> None:
         """Rows refused by a destination that refuses every row are pending, not rejected."""
-        for event, result in self._refusals.of_destination:
+        for event, result in self._limits.of_destination if self._limits else ():
             with self._stop_on_storage_error():
                 self._watcher.on_take_back(event, result)
 

@@ -49,8 +49,8 @@ class Breaker:
         self._clock = clock
         self._sleep = sleep
         self._random = random
-        self._last: deque[bool] = deque(maxlen=LAST)
-        self._of_last = 0
+        self._attempts = 0
+        self._trouble: deque[int] = deque()  # which attempts of the last thousand were in trouble
         self._in_a_row = 0
         self._probing = asyncio.Lock()  # whoever holds it waits for the next probe, or is it
         self.outage: Outage | None = None
@@ -89,16 +89,15 @@ class Breaker:
 
     def _tells(self, *, trouble: bool) -> bool:
         """Count one more attempt; whether the counts tell of an outage."""
-        last = self._last
-        if len(last) == LAST:
-            self._of_last -= last[0]
-        last.append(trouble)
+        self._attempts += 1
         if not trouble:
             self._in_a_row = 0
             return False
         self._in_a_row += 1
-        self._of_last += 1
-        return self._in_a_row >= IN_A_ROW or self._of_last >= OF_LAST
+        self._trouble.append(self._attempts)
+        while self._trouble[0] <= self._attempts - LAST:
+            self._trouble.popleft()
+        return self._in_a_row >= IN_A_ROW or len(self._trouble) >= OF_LAST
 
     def _note_probe(self, answer: Answer) -> None:
         if self.outage is not None and answer.is_trouble:
@@ -107,8 +106,8 @@ class Breaker:
             self.outage.next_probe = self._next_probe(self.outage.probes)
         else:
             self.outage = None
-            self._in_a_row = self._of_last = 0
-            self._last.clear()
+            self._in_a_row = 0
+            self._trouble.clear()
         self._probing.release()
 
     def _next_probe(self, probes: int) -> float:

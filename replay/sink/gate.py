@@ -59,12 +59,19 @@ class Gate:
         """Why nobody is let through right now; None while they are."""
         return self._breaker.waiting_for or self._throttle.waiting_for
 
+    def pass_now(self) -> Passage | None:
+        """Go through if nothing is to be waited for; who is through must come back and leave."""
+        if self._breaker.outage is not None or not self._width.take():
+            return None
+        if self._throttle.take():
+            return Passage(self.clock(), is_probe=False)
+        self._width.leave()
+        return None
+
     async def enter(self) -> Passage:
         """Wait until an attempt may begin; who is through must come back and leave."""
         if not self._width.take():
             await self._width.wait()
-        if self._breaker.outage is None and self._throttle.take():
-            return Passage(self.clock(), is_probe=False)
         try:
             return await self._wait()
         except BaseException:

@@ -20,6 +20,7 @@ from yarl import URL
 from replay import hackle
 from replay.errors import AuthError
 from replay.sink.answer import Answer, Meaning, from_exception, from_status, message_of
+from replay.sink.deadlines import Deadlines
 from replay.sink.proxy import proxy_for
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ class HttpSink:
             }
         )
         self._proxy = proxy_for(settings.url)
+        self._deadlines = Deadlines(settings.timeout)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -128,6 +130,7 @@ class HttpSink:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._deadlines.close()
         if self._session is not None:
             await self._session.close()
 
@@ -138,10 +141,18 @@ class HttpSink:
         leaves. Of the network's own nothing is raised: every failure is an Answer. Cancelled, it raises
         CancelledError, and nothing leaves that had not begun to.
         """
+        if self._session is None:
+            raise RuntimeError("the sink is not open")
         payload = _Body(body, on_start)
         try:
-            async with asyncio.timeout(self._settings.timeout):
-                response = await self._post(payload)
+            with self._deadlines():
+                response = await self._session.post(
+                    self._url,
+                    data=payload,
+                    headers=self._headers,
+                    allow_redirects=False,
+                    proxy=self._proxy,
+                )
         except _FOREIGN as error:
             if payload.veto is not None:
                 raise payload.veto from None
@@ -152,17 +163,6 @@ class HttpSink:
             response.close()
             return Answer(Meaning.NOT_ACCEPTED, "an answer came before the request", started=False)
         return await self._read(response)
-
-    async def _post(self, payload: _Body) -> aiohttp.ClientResponse:
-        if self._session is None:
-            raise RuntimeError("the sink is not open")
-        return await self._session.post(
-            self._url,
-            data=payload,
-            headers=self._headers,
-            allow_redirects=False,
-            proxy=self._proxy,
-        )
 
     async def _read(self, response: aiohttp.ClientResponse) -> Answer:
         """The meaning of an answer whose status line is here; its body can no longer change it."""

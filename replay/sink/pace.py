@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from replay.sink.moments import State
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,31 +21,35 @@ class Pace:
     The cap is a rate (attempts a second), or a number of attempts in flight; `clock` gives seconds.
     """
 
-    def __init__(self, cap: float, clock: Callable[[], float]) -> None:
+    def __init__(self, cap: float, clock: Callable[[], float], state: State | None = None) -> None:
         self.cap = cap
-        self.is_lowered = False
         self._clock = clock
-        self._low = cap
-        self._lowered_at = -inf
-        self._climbs_from = -inf
+        self._state = State() if state is None else state
+
+    @property
+    def is_lowered(self) -> bool:
+        """Whether it was lowered and has not climbed back."""
+        return self._state.low < inf
 
     def now(self) -> float:
         """What holds at this moment."""
         if not self.is_lowered:
             return self.cap
-        climbed = (self._clock() - self._climbs_from) / CLIMB_SECONDS
+        state = self._state
+        climbed = (self._clock() - state.climbs_from) / CLIMB_SECONDS
         if climbed >= 1.0:
-            self.is_lowered = False
+            state.low = inf
             return self.cap
-        return self._low + (self.cap - self._low) * max(0.0, climbed)
+        return state.low + (self.cap - state.low) * max(0.0, climbed)
 
     def lower(self, began: float, wait: float = 0.0) -> None:
         """Go slower after an attempt that began then, and climb again when `wait` seconds are over.
 
         An attempt that began before the last time says nothing new: it met the faster pace.
         """
-        if began > self._lowered_at:
-            self._low = max(self.now() * LOWERED_TO, self.cap * FLOOR)
-            self._lowered_at = self._clock()
-            self.is_lowered = True
-        self._climbs_from = max(self._climbs_from, self._clock() + wait)
+        state = self._state
+        with state:
+            if began > state.lowered_at:
+                state.low = max(self.now() * LOWERED_TO, self.cap * FLOOR)
+                state.lowered_at = self._clock()
+            state.climbs_from = max(state.climbs_from, self._clock() + wait)

@@ -16,6 +16,7 @@ from collections import deque
 from math import ceil, inf
 from typing import TYPE_CHECKING, Final
 
+from replay.sink.moments import State
 from replay.sink.pace import CLIMB_SECONDS, Pace
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ NAP_SECONDS: Final = 0.001  # the shortest sleep: an event loop knows no shorter
 class Throttle:
     """Lets attempts start at a pace.
 
-    `rate` is attempts a second, None for no limit. `clock` gives seconds, `sleep` waits for some.
+    `rate` is attempts a second, None for no limit. `clock` gives seconds, `sleep` waits for some. Those
+    that share a `state` share one pace; their clocks must be one.
     """
 
     def __init__(
@@ -36,15 +38,17 @@ class Throttle:
         rate: float | None,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        state: State | None = None,
     ) -> None:
-        self._pace = Pace(inf if rate is None else rate, clock)
+        self._state = State() if state is None else state
+        self._pace = Pace(inf if rate is None else rate, clock, self._state)
         self._interval = 0.0 if rate is None else 1.0 / rate
         self.clock = clock
         self.sleep = sleep
         self._line: deque[asyncio.Future[bool]] = deque()  # True: go through, False: lead
-        self._next = clock()
-        self._paused_until = self._next
-        self._reason = ""
+        with self._state as moments:
+            moments.next = max(moments.next, clock())
+        self._reason = "a wait for all"
 
     @property
     def rate_now(self) -> float | None:
@@ -54,7 +58,7 @@ class Throttle:
     @property
     def waiting_for(self) -> str | None:
         """Why everybody pauses and for how long; None while nobody does."""
-        left = self._paused_until - self.clock()
+        left = self._state.paused_until - self.clock()
         return f"{self._reason}: {ceil(left)} s more" if left > 0 else None
 
     async def turn(self) -> None:
@@ -72,7 +76,7 @@ class Throttle:
         try:
             if self._line[0] is place or not await place:
                 while not self._pass():
-                    await self.sleep(max(self._next - self.clock(), NAP_SECONDS))
+                    await self.sleep(max(self._state.next - self.clock(), NAP_SECONDS))
         finally:
             if self._line and self._line[0] is place:
                 self._line.popleft()
@@ -80,11 +84,16 @@ class Throttle:
 
     def _pass(self) -> bool:
         """Go through the gate, if it is open."""
-        now = self.clock()
-        if now < self._next:
+        state, now = self._state, self.clock()
+        if now < state.next:
             return False
-        interval = self._lowered() if self._pace.is_lowered else self._interval
-        self._next = max(self._next, now - BURST_SECONDS) + interval
+        if not self._interval:
+            return True
+        with state:
+            if now < state.next:  # another process was faster
+                return False
+            interval = self._lowered() if self._pace.is_lowered else self._interval
+            state.next = max(state.next, now - BURST_SECONDS) + interval
         return True
 
     def _lowered(self) -> float:
@@ -104,9 +113,10 @@ class Throttle:
     def pause(self, seconds: float, reason: str) -> None:
         """Let nobody start for so long, those included who wait for their turn already."""
         until = self.clock() + seconds
-        if until > self._next:
-            self._next = self._paused_until = until
-            self._reason = reason
+        with self._state as moments:
+            if until > moments.next:
+                moments.next = moments.paused_until = until
+                self._reason = reason
 
     def lower(self, began: float, wait: float = 0.0) -> None:
         """Go slower after an attempt that began then, and climb again when `wait` seconds are over."""

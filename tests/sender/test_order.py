@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def ready_rows(order: Order) -> list[int]:
     async def take() -> list[int]:
-        return [(await order.ready()).row for _ in range(order._ready.qsize())]
+        return [(await order.ready()).row for _ in range(len(order._ready))]
 
     return asyncio.run(take())
 
@@ -89,7 +89,7 @@ def test_in_whatever_order_rows_end_no_row_overtakes_one_that_shares_a_lane(
         ended: list[Event] = []
         ready: list[Event] = []
         while order.admitted:
-            while not order._ready.empty():
+            while order._ready:
                 ready.append(await order.ready())
             assert ready, "somebody can always go"
             one = ready.pop(random.randrange(len(ready)))

@@ -10,7 +10,7 @@ from sender.stage import BAD, BROKEN, BUSY, DENIED, OK, REFUSED, Destination, St
 
 from replay.errors import SourceError, StorageError
 from replay.records import Event, Outcome
-from replay.sender.refusals import SAME_REFUSALS
+from replay.sender.limits import SAME_REFUSALS
 from replay.settings import MaxFailures
 from replay.sink import Answer, Meaning, Throttle
 

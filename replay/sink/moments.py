@@ -1,0 +1,89 @@
+"""The moments that a pace is made of: of one process, or shared by several through a mapped file."""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+from math import inf
+from typing import TYPE_CHECKING, Final, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class State:
+    """When the next attempt may start, how long all pause, and how far the pace is lowered.
+
+    Moments are in seconds of the clock, `low` is a pace (infinite where it is not lowered). Whoever reads
+    a moment to write another does it within a `with` block.
+    """
+
+    next: float
+    paused_until: float
+    low: float
+    lowered_at: float
+    climbs_from: float
+
+    def __init__(self) -> None:
+        self.next = self.paused_until = self.lowered_at = self.climbs_from = -inf
+        self.low = inf
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let go of what `with` took hold of: nothing."""
+
+
+_NAMES: Final = ("next", "paused_until", "low", "lowered_at", "climbs_from")
+_NUMBER: Final = struct.Struct("d")
+_SIZE: Final = _NUMBER.size * len(_NAMES)
+
+
+def _moment(place: int) -> property:
+    """A number of the shared memory, read and written whole."""
+
+    def read(state: SharedState) -> float:
+        return state.numbers[place]
+
+    def write(state: SharedState, moment: float) -> None:
+        state.numbers[place] = moment
+
+    return property(read, write)
+
+
+class SharedState(State):
+    """The same of all processes that map one file.
+
+    The lock is the system's: a process that dies lets go of it.
+    """
+
+    next = _moment(0)  # type: ignore[assignment]
+    paused_until = _moment(1)  # type: ignore[assignment]
+    low = _moment(2)  # type: ignore[assignment]
+    lowered_at = _moment(3)  # type: ignore[assignment]
+    climbs_from = _moment(4)  # type: ignore[assignment]
+
+    def __init__(self, file: int) -> None:
+        self._file = file
+        self.numbers = memoryview(mmap.mmap(file, _SIZE)).cast("d")
+
+    @classmethod
+    def make(cls, file: int) -> SharedState:
+        """Fill an empty file and share it."""
+        os.pwrite(file, struct.pack("5d", -inf, -inf, inf, -inf, -inf), 0)
+        return cls(file)
+
+    def __enter__(self) -> Self:
+        fcntl.lockf(self._file, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the other processes in."""
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
