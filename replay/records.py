@@ -146,14 +146,15 @@ class Event:
     shares with others of its user: it goes after every earlier row that has one of them. `chunk` and
     `place` lead back to the record as it was read. `started`: a request of it began to leave.
     `waits` and `followers` are its place in the order, kept by the sender. `copy`, `number` and `slot`
-    are its place in the ledger, kept by whoever writes there.
+    are its place in the ledger, kept by whoever writes there. `is_doubtful`: an earlier run does not know
+    whether the row arrived.
     """
 
     source: int
     row: int
     body: bytes
     lanes: tuple[str, ...]
-    chunk: Chunk = field(repr=False)
+    chunk: Chunk | None = field(repr=False)
     place: int
     started: bool = False
     waits: int = 0
@@ -161,6 +162,7 @@ class Event:
     copy: int = 0
     number: int = 0
     slot: int = -1
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,9 @@ FORMATS: Final = ("csv", "tsv", "jsonl")
 SEVERITIES: Final = ("error", "warning", "off")
 Severity = Literal["error", "warning", "off"]
 
+PROCESSES_MAX: Final = 32
+AHEAD_WITHOUT_RATE: Final = 1_000  # rows
+
 _RATE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([smh])")
 _UNIT_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -183,8 +186,11 @@ class SendSettings:
     on_ambiguous: Literal["hold", "resend"] = "hold"
     max_failures: MaxFailures = field(default_factory=MaxFailures)
     max_outage: float = 600.0
+    processes: int = 1
 
     def __post_init__(self) -> None:
+        if not 1 <= self.processes <= PROCESSES_MAX:
+            raise UsageError(f"--processes {self.processes}: from 1 to {PROCESSES_MAX}.")
         if not 0 < self.max_outage < inf:
             raise UsageError(f"--max-outage {self.max_outage:g}: seconds, more than 0.")
         if self.retries < 0:
@@ -193,6 +199,16 @@ class SendSettings:
             raise UsageError(f"--order {self.order}: user or none.")
         if self.on_ambiguous not in ("hold", "resend"):
             raise UsageError(f"--on-ambiguous {self.on_ambiguous}: hold or resend.")
+
+    @property
+    def ahead(self) -> int:
+        """How many rows each process may announce ahead of sending them: what a second takes."""
+        return AHEAD_WITHOUT_RATE if self.rate is None else max(1, int(self.rate / self.processes))
+
+    def share(self, part: int) -> SendSettings:
+        """The settings of one sender process, from 0: the same, with its part of the requests in flight."""
+        whole, rest = divmod(self.concurrency, self.processes)
+        return replace(self, concurrency=max(1, whole + (part < rest)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -127,6 +127,12 @@ class Sending:
     max_outage: Annotated[
         float, typer.Option("--max-outage", help="Stop when nothing got through for so many seconds.")
     ] = 600.0
+    processes: Annotated[
+        int,
+        typer.Option(
+            "--processes", envvar="REPLAY_PROCESSES", help="Sender processes; rate and requests in all."
+        ),
+    ] = 1
     again: Annotated[
         bool, typer.Option("--again", help="Send rows once more that were delivered before.")
     ] = False
@@ -163,6 +169,7 @@ class Sending:
             on_ambiguous=self.on_ambiguous,
             max_failures=MaxFailures.parse(self.max_failures),
             max_outage=self.max_outage,
+            processes=self.processes,
         )
         sink = SinkSettings(url=self.url, api_key=key, timeout=self.timeout, concurrency=self.concurrency)
         return RunSettings(

@@ -51,6 +51,7 @@ from replay.ledger.asking import (
 from replay.ledger.book import NO_SLOT, Book
 from replay.ledger.contents import Content, Resolved, beginnings, lengths, resolve
 from replay.ledger.history import History, Past
+from replay.ledger.marks import Marks
 from replay.ledger.opening import Opening, Totals, begin, recover_dead, reopen, totals
 from replay.ledger.settling import settle
 from replay.ledger.store import FILE_NAME, Store, open_ledger
@@ -63,6 +64,7 @@ __all__ = [
     "Content",
     "Destination",
     "History",
+    "Marks",
     "Opening",
     "Past",
     "Resolved",

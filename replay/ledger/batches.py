@@ -91,6 +91,11 @@ def _told(page: int, rows: list[Place], window: bytes) -> Iterator[tuple[Place, 
         yield place, Result(Outcome.AMBIGUOUS, None, 1, POWER_LOST)
 
 
+def result_of(state: int) -> Result | None:
+    """How a row ended, by its mark alone; None where it is pending."""
+    return None if state == State.ANNOUNCED else _result(state)
+
+
 def _result(state: int) -> Result:
     if state == State.STARTED:
         return Result(Outcome.AMBIGUOUS, None, 1, KILLED)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from replay.errors import BusyError
 from replay.ledger import batches, entries, recovery
-from replay.ledger.window import PAGE_ROWS, State
+from replay.ledger.window import PAGE_ROWS, STATES, State
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
@@ -22,12 +22,6 @@ NO_SLOT: Final = -1
 
 _STARTED: Final = int(State.STARTED)
 _ANNOUNCED: Final = int(State.ANNOUNCED)
-_STATES: Final = {
-    Outcome.DELIVERED: int(State.DELIVERED),
-    Outcome.REJECTED: int(State.REJECTED),
-    Outcome.EXHAUSTED: int(State.EXHAUSTED),
-    Outcome.AMBIGUOUS: int(State.AMBIGUOUS),
-}
 
 
 class Book:
@@ -48,6 +42,7 @@ class Book:
         )
         self.again = bool(self.again)
         self._before = self._tallies = tuple(counted)
+        self._is_shared = False
         self._commits = 0
         self._news: deque[tuple[int, int, int, Result]] = deque()
         self._lent: dict[int, Sequence[Place]] = {}
@@ -92,14 +87,28 @@ class Book:
         if result.outcome is Outcome.PENDING:
             slot = self._take_back(slot, (copy, row))
         elif slot != NO_SLOT:
-            self._window.mark(slot, _STATES.get(result.outcome, _ANNOUNCED))
+            self._window.mark(slot, STATES.get(result.outcome, _ANNOUNCED))
         self._news.append((slot, copy, row, result))
 
     def count(self, requests: int, retries: int, duplicates: int) -> None:
         """How many requests this leg has made so far."""
         before = self._before
         self._tallies = (before[0] + requests, before[1] + retries, before[2] + duplicates)
-        self._window.tally(*self._tallies)
+        if not self._is_shared:
+            self._window.tally(*self._tallies)
+
+    def share(self) -> int:
+        """Let sender processes mark rows, by the descriptor that this returns; `Marks` is their side of it.
+
+        From now on they count their requests in the window themselves.
+        """
+        self._is_shared = True
+        self._window.tally(*self._before)
+        return self._window.file
+
+    def marked(self, slot: int) -> Result | None:
+        """How a row ended by its mark alone, after the process that had it is gone; None: it is pending."""
+        return None if slot == NO_SLOT else batches.result_of(self._window.state(slot))
 
     def write(self) -> None:
         """Write all news."""

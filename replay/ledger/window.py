@@ -3,7 +3,8 @@
 A leg of a run makes its own window under a new name and never touches an older one, so that what a
 dead leg left behind stands until the database has taken it up. Page 0 holds the number of commits
 that were durable when it was written, and how many requests, retries and possible duplicates the run
-has made; rows live in the pages after it.
+has made, in one part for the run itself and one for each of its sender processes; rows live in the pages
+after it. Sender processes map the same file and hold it open, so the lock is free once all are gone.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from pathlib import Path
 from typing import Final
 
 from replay.errors import StorageError
+from replay.records import Outcome
 
 PAGE_ROWS: Final = 1024
 GROW_PAGES: Final = 64
 _COUNT_BYTES: Final = 8
 _TALLIES: Final = struct.Struct("<3q")
+PARTS: Final = (PAGE_ROWS - _COUNT_BYTES) // _TALLIES.size
+"""How many tallies page 0 has room for: the run's own, and one for each sender process."""
 _CLOSED: Final = -1
 
 
@@ -34,6 +38,15 @@ class State(IntEnum):
     REJECTED = 3
     EXHAUSTED = 4
     AMBIGUOUS = 5
+
+
+STATES: Final = {
+    Outcome.DELIVERED: int(State.DELIVERED),
+    Outcome.REJECTED: int(State.REJECTED),
+    Outcome.EXHAUSTED: int(State.EXHAUSTED),
+    Outcome.AMBIGUOUS: int(State.AMBIGUOUS),
+}
+"""How a row's end is marked; other ends need no mark."""
 
 
 class Window:
@@ -51,6 +64,11 @@ class Window:
         except BaseException:
             os.close(self._file)
             raise
+
+    @property
+    def file(self) -> int:
+        """The descriptor by which sender processes share it, and its lock."""
+        return self._file
 
     def lend(self) -> int:
         """A page that nobody uses, all ANNOUNCED."""
@@ -75,7 +93,11 @@ class Window:
 
     def tally(self, requests: int, retries: int, duplicates: int) -> None:
         """Say how many requests the run has made; it is with the operating system when this returns."""
-        _TALLIES.pack_into(self._map, _COUNT_BYTES, requests, retries, duplicates)
+        write_tally(self._map, 0, requests, retries, duplicates)
+
+    def state(self, slot: int) -> State:
+        """Where a row stands."""
+        return State(self._map[slot])
 
     def contents(self) -> bytes:
         """What it says now, in the form that `read_left_behind` gives."""
@@ -145,10 +167,16 @@ def durable_commits(window: bytes) -> int:
 
 def tallies(window: bytes) -> tuple[int, int, int]:
     """Requests, retries and possible duplicates, as a window knows them; 0 where it says nothing."""
-    if len(window) < _COUNT_BYTES + _TALLIES.size:
+    if len(window) < PAGE_ROWS:
         return 0, 0, 0
-    requests, retries, duplicates = _TALLIES.unpack_from(window, _COUNT_BYTES)
+    parts = _TALLIES.iter_unpack(window[_COUNT_BYTES : _COUNT_BYTES + PARTS * _TALLIES.size])
+    requests, retries, duplicates = map(sum, zip(*parts, strict=True))
     return requests, retries, duplicates
+
+
+def write_tally(window: mmap.mmap, part: int, requests: int, retries: int, duplicates: int) -> None:
+    """Write one part of the tallies; it is with the operating system when this returns."""
+    _TALLIES.pack_into(window, _COUNT_BYTES + part * _TALLIES.size, requests, retries, duplicates)
 
 
 def boot_id() -> str:

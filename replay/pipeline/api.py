@@ -57,6 +57,7 @@ class SendOptions(TypedDict, total=False):
     sample_users: str
     max_failures: str
     max_outage: float
+    processes: int
     again: bool
     same_target: bool
     ledger: str | Path
@@ -133,6 +134,7 @@ def run_settings(options: SendOptions) -> RunSettings:
         on_ambiguous=options.get("on_ambiguous", "hold"),
         max_failures=MaxFailures.parse(options.get("max_failures", "none")),
         max_outage=options.get("max_outage", 600.0),
+        processes=options.get("processes", 1),
     )
     sink = SinkSettings(
         url=options.get("url", hackle.URL),

@@ -68,6 +68,7 @@ def events_of(source: int, chosen: Chosen, copies: Dict[str, int]) -> list[Event
             place,
             copy=copies[names.uids[place]],
             number=numbers[place],
+            is_doubtful=place in chosen.doubtful,
         )
         for place, body in enumerate(made)
         if body is not None

@@ -35,6 +35,7 @@ def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dic
             "on_ambiguous": send.on_ambiguous,
             "max_failures": str(send.max_failures),
             "max_outage": send.max_outage,
+            "processes": send.processes,
         },
         "ledger": str(settings.ledger_path.resolve()),
         "rules": dict(plan.job.rules),

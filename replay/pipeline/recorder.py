@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from replay.errors import SourceError
 from replay.ledger import NO_SLOT, totals
-from replay.pipeline.choosing import Fate
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.plan import stamp_of
 from replay.pipeline.record import failed_file_names
 from replay.pipeline.whole import Kept, Told, files_of, make_whole, notes_on
 from replay.records import Chunk, Event, Outcome, Result
 from replay.report import Counts, FailedFile, Files, UnreadableFile, shape_of
-from replay.sink import Answer, Meaning, Tries
+from replay.sender import Attempts
 
 if TYPE_CHECKING:
     from replay.ledger import Book, Store
     from replay.pipeline.feed import Batch
     from replay.pipeline.plan import Plan
     from replay.report import RunFolder
+    from replay.sink import Answer, Tries
 
 NOTED_AT_ONCE: Final = 200  # rows written down before the sender gets its turn
 _FAILED: Final = frozenset({Outcome.REJECTED, Outcome.EXHAUSTED, Outcome.AMBIGUOUS, Outcome.INVALID})
@@ -52,27 +51,38 @@ class Recorder:
         self._told = Told(store, book.run, book.copies.get)
         self._kept = _kept(plan, folder)
         self._unreadable = UnreadableFile(folder.unreadable)
-        self._doubtful: set[tuple[int, int]] = set()
-        self._leg = [0, 0, 0]
+        self.attempts = Attempts()
+        self._before = self.counts.requests, self.counts.retries, self.counts.possible_duplicates
 
     def on_start(self, event: Event) -> None:
         """Write down that a request of this row is about to leave."""
         self._book.start(event.slot)
-        self.counts.first_request = self.counts.first_request or time.monotonic()
+        self.attempts.start()
 
     def on_answer(self, event: Event, answer: Answer, before: Tries) -> None:
         """Count an attempt."""
-        self.counts.last_answer = time.monotonic()
-        doubtful = bool(before.unknowns) or (event.source, event.row) in self._doubtful
-        extra = doubtful and answer.meaning in (Meaning.ACCEPTED, Meaning.UNKNOWN)
-        for place, more in enumerate((1, int(before.attempts > 0), int(extra))):
-            self._leg[place] += more
-        self._book.count(*self._leg)
-        self.counts.requests += 1
-        self.counts.retries += before.attempts > 0
-        self.counts.possible_duplicates += extra
+        extra = self.attempts.add(answer, before, is_doubtful=event.is_doubtful)
+        self.tell_attempts()
         if extra:
-            self._listener.on_duplicate(self._name(event.source), event.row)
+            self.tell_extra(event)
+
+    def tell_attempts(self) -> None:
+        """Write down how many requests this leg has made."""
+        attempts, counts, before = self.attempts, self.counts, self._before
+        leg = attempts.requests, attempts.retries, attempts.duplicates
+        self._book.count(*leg)
+        counts.requests, counts.retries = before[0] + leg[0], before[1] + leg[1]
+        counts.possible_duplicates = before[2] + leg[2]
+        counts.first_request, counts.last_answer = attempts.first, attempts.last
+
+    def tell_extra(self, event: Event) -> None:
+        """Tell of a request that may have made a row arrive once more."""
+        self._listener.on_duplicate(self._name(event.source), event.row)
+
+    def tell_lost(self, event: Event) -> None:
+        """Tell how a row ended, or that it is pending, after the process that had it is gone."""
+        if (result := self._book.marked(event.slot)) is not None:
+            self.on_end(event, result)
 
     def on_wait(self, event: Event) -> None:
         """The row was not accepted, for sure, and waits: a kill now leaves it pending."""
@@ -82,8 +92,7 @@ class Recorder:
         """Note how a row ended."""
         self._book.end(event.slot, event.copy, event.number, result)
         self.counts.add(result.outcome, result.status, result.reason)
-        self._doubtful.discard((event.source, event.row))
-        if result.outcome in _FAILED:
+        if result.outcome in _FAILED and event.chunk is not None:
             self._append(event.source, event.chunk, {event.place: result})
 
     def on_take_back(self, event: Event, result: Result) -> None:
@@ -96,10 +105,6 @@ class Recorder:
         """Note the rows of a chunk that are not sent, a few at a time: rows are in flight meanwhile."""
         chosen = batch.chosen
         count_skipped(self.counts, chosen)
-        rows = chosen.judged.chunk.rows
-        self._doubtful.update(
-            (batch.source, int(rows[place])) for place in chosen.doubtful if chosen.fates[place] == Fate.SEND
-        )
         for record, result in unreadable_now(chosen):
             self._unreadable.append(self._name(batch.source), record)
             self._note(self._kept[batch.source].uid, record.row, result)

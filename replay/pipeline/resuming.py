@@ -67,6 +67,7 @@ def resumed_settings(
         on_ambiguous=kept["on_ambiguous"],
         max_failures=MaxFailures.parse(kept["max_failures"]),
         max_outage=kept["max_outage"],
+        processes=kept.get("processes", 1),
     )
     is_sandbox = record["url"] == "sandbox"
     sink = SinkSettings(api_key=key, timeout=kept["timeout"], concurrency=kept["concurrency"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 
+from replay.crew import Crew
 from replay.errors import BusyError, StorageError
 from replay.ledger import begin, reopen, target_of
 from replay.pipeline.choosing import Known
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
     from replay.ledger import Book, Store
     from replay.pipeline.plan import Plan
     from replay.records import Event, Result
+    from replay.sender import Announce
     from replay.settings import RunSettings
 
 TICK_SECONDS: Final = 0.2
 SUMMARY_SECONDS: Final = 1.0
 SANDBOX_KEY: Final = "sandbox"
+RATE_WITHIN: Final = 1_000.0  # requests a second that are sent well beside reading and writing down
+ROWS_WITHIN: Final = 20_000  # rows for which starting another process is not worth it
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -120,7 +124,7 @@ class Run:
         self.resumed = resumed
         self.stop_reason: str | None = None
         self._started = time.monotonic()
-        self._sender: Sender | None = None
+        self._sender: Sender | Crew | None = None
         self._interrupted = False
         self._tried_before = 0
         self._disk = ThreadPoolExecutor(1, "ledger")
@@ -164,9 +168,8 @@ class Run:
         async with AsyncExitStack() as stack:
             settings = await self._target(stack)
             sink = await stack.enter_async_context(HttpSink(settings.sink))
-            throttle = Throttle(settings.send.rate, time.monotonic)
             announce = partial(self._announce, book)
-            self._sender = sender = Sender(sink, throttle, settings.send, recorder, announce=announce)
+            self._sender = sender = self._sender_of(settings, sink, recorder, book, announce)
             self._write_running(recorder.counts)
             fault = await self._send_events(sender, recorder, store, book)
         if isinstance(fault, asyncio.CancelledError):
@@ -175,6 +178,16 @@ class Run:
         if fault is not None:
             raise fault
         return summary
+
+    def _sender_of(
+        self, settings: RunSettings, sink: HttpSink, recorder: Recorder, book: Book, announce: Announce
+    ) -> Sender | Crew:
+        """One sender in this process, or processes of their own where that is asked for, or worth it."""
+        rate, processes = settings.send.rate, settings.send.processes
+        is_fast = rate is None or rate > RATE_WITHIN
+        if processes > 1 or (is_fast and self.plan.valid > ROWS_WITHIN):
+            return Crew(settings.send, settings.sink, book.share(), recorder, announce)
+        return Sender(sink, Throttle(rate, time.monotonic), settings.send, recorder, announce=announce)
 
     async def _announce(self, book: Book, events: Sequence[Event]) -> None:
         """Write into the ledger that rows are about to be sent."""
@@ -192,7 +205,7 @@ class Run:
         return await loop.run_in_executor(self._disk, partial(work, *values, **named))
 
     async def _send_events(
-        self, sender: Sender, recorder: Recorder, store: Store, book: Book
+        self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book
     ) -> BaseException | None:
         """Send everything; returns what broke, to be raised once the run is written down."""
         ticking = asyncio.create_task(self._tick(sender, recorder, book))
@@ -224,7 +237,7 @@ class Run:
                 yield batch.events
         recorder.counts.skip("limit", self.plan.skipped["limit"])
 
-    async def _tick(self, sender: Sender, recorder: Recorder, book: Book) -> None:
+    async def _tick(self, sender: Sender | Crew, recorder: Recorder, book: Book) -> None:
         """Write down and show what happened, several times a second."""
         next_summary = time.monotonic() + SUMMARY_SECONDS
         try:
@@ -249,7 +262,7 @@ class Run:
             sender.stop("error", str(error))
             raise
 
-    def _finish(self, sender: Sender, recorder: Recorder, book: Book) -> Summary:
+    def _finish(self, sender: Sender | Crew, recorder: Recorder, book: Book) -> Summary:
         """Make the files whole and write the last summary."""
         stopped_by, files = sender.stopped_by, self._files_so_far()
         self.stop_reason = sender.stop_reason

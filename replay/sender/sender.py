@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 WINDOW_MIN: Final = 2_000
 WINDOW_PER_SENDER: Final = 40
 WINDOW_STEP: Final = 64  # rows that must have left a full window before more are admitted
-AHEAD_WITHOUT_RATE: Final = 1_000  # rows
 
 Announce = Callable[[Sequence["Event"]], Awaitable[None]]
 """Writes down that these rows are about to be sent; none is before it returns."""
@@ -58,7 +57,7 @@ class Sender:
     `is_whole_run`: else other senders have a part in it, and somebody above them sees what is too much.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a sender stands between
         self,
         sink: Sink,
         throttle: Throttle,
@@ -75,7 +74,7 @@ class Sender:
         self._window = max(WINDOW_MIN, WINDOW_PER_SENDER * settings.concurrency)
         self._announcing: Announcing | None = None
         if announce is not None:
-            self._announcing = Announcing(announce, _ahead(settings.rate), self._put)
+            self._announcing = Announcing(announce, settings.ahead, self._put)
         offer = None if self._announcing is None else self._announcing.offer
         self._order = Order(by_user=settings.order == "user", offer=offer)
         self._throttle = throttle
@@ -88,6 +87,7 @@ class Sender:
         self._error: BaseException | None = None
         self.stopped_by: str | None = None
         self.stop_reason: str | None = None
+        self.stopped = asyncio.Event()
         self.in_flight = 0
 
     @property
@@ -135,6 +135,7 @@ class Sender:
             return
         self.stopped_by = stopped_by
         self.stop_reason = reason
+        self.stopped.set()
         self._settling.stop()
         self._cancel_the_free()
 
@@ -259,11 +260,6 @@ class Sender:
 
     def _put(self, event: Event) -> None:
         self._order.put(event)
-
-
-def _ahead(rate: float | None) -> int:
-    """How many rows may be announced ahead: a second of sending."""
-    return AHEAD_WITHOUT_RATE if rate is None else max(1, int(rate))
 
 
 def _this_task() -> asyncio.Task[None]:

@@ -62,11 +62,11 @@ class SharedState(State):
     The lock is the system's: a process that dies lets go of it.
     """
 
-    next = _moment(0)  # type: ignore[assignment]
-    paused_until = _moment(1)  # type: ignore[assignment]
-    low = _moment(2)  # type: ignore[assignment]
-    lowered_at = _moment(3)  # type: ignore[assignment]
-    climbs_from = _moment(4)  # type: ignore[assignment]
+    next = _moment(0)
+    paused_until = _moment(1)
+    low = _moment(2)
+    lowered_at = _moment(3)
+    climbs_from = _moment(4)
 
     def __init__(self, file: int) -> None:
         self._file = file

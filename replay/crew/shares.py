@@ -1,0 +1,33 @@
+"""Which sender process a row goes to: all rows of a user to the same one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from zlib import crc32
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from replay.records import Event
+
+_DEVICE: Final = "deviceId="
+
+
+def share_of(lanes: Sequence[str], processes: int) -> int | None:
+    """The process, from 0, that rows of this user go to: by the deviceId where there is one, else the userId.
+
+    None where the row has no user that could be told. `lanes` are as `replay.mapping.lanes` makes them.
+    """
+    if not lanes:
+        return None
+    name = next((lane for lane in lanes if lane.startswith(_DEVICE)), lanes[0])
+    return crc32(name.encode()) % processes
+
+
+def shares(events: Iterable[Event], processes: int, *, by_user: bool) -> list[list[Event]]:
+    """Rows in as many parts as there are processes, each in the order of the rows."""
+    parts: list[list[Event]] = [[] for _ in range(processes)]
+    for place, event in enumerate(events):
+        share = share_of(event.lanes, processes) if by_user else None
+        parts[place % processes if share is None else share].append(event)
+    return parts

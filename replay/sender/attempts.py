@@ -1,0 +1,45 @@
+"""How many requests were made: the counting that a run and its sender processes share."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from replay.sink import Answer, Meaning
+
+if TYPE_CHECKING:
+    from replay.sink import Tries
+
+
+@dataclass(slots=True)
+class Attempts:
+    """Requests, retries, and extra sends that may have been accepted.
+
+    `first`, `last`: when the first request left and the last answer came, in seconds of the monotonic
+    clock; 0 for not yet.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    duplicates: int = 0
+    first: float = 0.0
+    last: float = 0.0
+
+    def start(self) -> None:
+        """A request is about to leave."""
+        if not self.first:
+            self.first = time.monotonic()
+
+    def add(self, answer: Answer, before: Tries, *, is_doubtful: bool) -> bool:
+        """Count an attempt; whether its row may have arrived once more by it.
+
+        `is_doubtful`: an earlier run does not know whether the row arrived.
+        """
+        self.last = time.monotonic()
+        self.requests += 1
+        self.retries += before.attempts > 0
+        doubtful = is_doubtful or before.unknowns > 0
+        extra = doubtful and (answer.meaning is Meaning.ACCEPTED or answer.meaning is Meaning.UNKNOWN)
+        self.duplicates += extra
+        return extra
