@@ -19,7 +19,8 @@ from replay.crew.shares import shares
 from replay.errors import SourceError, StorageError
 from replay.records import Outcome, Result
 from replay.sender import Limits
-from replay.sink import SharedState
+from replay.settings import MaxFailures
+from replay.sink import SharedState, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -75,7 +76,7 @@ class Crew:
         self._window = window
         self._recorder = recorder
         self._announce = announce
-        self._limits = Limits(settings.max_failures)
+        self._limits = Limits(MaxFailures(), State())  # the processes count failures themselves, in time
         self._members: list[Member] = []
         self._attempts: dict[Member, News] = {}
         self._asked: asyncio.Queue[tuple[Member, list[Event]]] = asyncio.Queue()

@@ -29,6 +29,7 @@ class Member:
         self._setup = setup
         self._room = asyncio.Event()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._end: asyncio.Task[str] | None = None
         self.rows: dict[int, Event] = {}
         self.pulse = Pulse(0, setup.send.rate, None)
 
@@ -87,6 +88,11 @@ class Member:
 
     async def ended(self) -> str:
         """Wait for the process to end; what it said last, or how it ended."""
+        if self._end is None:
+            self._end = asyncio.create_task(self._ended())
+        return await self._end
+
+    async def _ended(self) -> str:
         code = await asyncio.to_thread(self._process.wait)
         self._writer.close()
         with self._said as said:

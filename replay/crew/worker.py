@@ -31,7 +31,7 @@ from replay.crew.messages import (
 )
 from replay.ledger import Marks
 from replay.records import Event, Outcome
-from replay.sender import Attempts, Sender
+from replay.sender import Attempts, Limits, Sender
 from replay.sink import HttpSink, SharedState, Throttle
 
 if TYPE_CHECKING:
@@ -125,10 +125,10 @@ class Worker:
         """Send what comes until there is no more, or the run stops."""
         error: str | None = None
         async with HttpSink(self._setup.sink) as sink:
-            throttle = Throttle(self._setup.send.rate, time.monotonic, state=SharedState(self._setup.pace))
-            sender = Sender(
-                sink, throttle, self._setup.send, self._voice, announce=self._announce, is_whole_run=False
-            )
+            state, settings = SharedState(self._setup.pace), self._setup.send
+            throttle = Throttle(settings.rate, time.monotonic, state=state)
+            limits = Limits(settings.max_failures, state, sees_all=False)
+            sender = Sender(sink, throttle, settings, self._voice, announce=self._announce, limits=limits)
             helpers = [
                 asyncio.create_task(work)
                 for work in (self._listen(sender), self._beat(sender), self._tell_stop(sender))
@@ -164,6 +164,8 @@ class Worker:
                 self._batches.put_nowait(None)
             case Halt(stopped_by, reason, at_once):
                 sender.stop(stopped_by, reason)
+                while not self._asked.empty():  # no answer comes any more
+                    self._asked.get_nowait().cancel()
                 if at_once:
                     sender.abort()
 

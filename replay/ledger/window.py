@@ -13,12 +13,16 @@ import fcntl
 import mmap
 import os
 import struct
+import time
 from enum import IntEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from replay.errors import StorageError
 from replay.records import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGE_ROWS: Final = 1024
 GROW_PAGES: Final = 64
@@ -27,6 +31,8 @@ _TALLIES: Final = struct.Struct("<3q")
 PARTS: Final = (PAGE_ROWS - _COUNT_BYTES) // _TALLIES.size
 """How many tallies page 0 has room for: the run's own, and one for each sender process."""
 _CLOSED: Final = -1
+ORPHAN_SECONDS: Final = 3.0
+_NAP_SECONDS: Final = 0.01
 
 
 class State(IntEnum):
@@ -57,6 +63,9 @@ class Window:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(
+                self._file, fcntl.LOCK_EX | fcntl.LOCK_NB
+            )  # sender processes have no part in this one
             self._pages = 0
             self._free: list[int] = []
             self._grow()
@@ -138,18 +147,32 @@ def _fill(file: int, start: int, end: int) -> None:
 
 
 def is_live(path: Path) -> bool:
-    """Whether a process holds the lock of a window."""
+    """Whether a process holds the lock of a window.
+
+    Sender processes that outlive their run end by themselves within moments, which are waited for.
+    """
     try:
         file = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        end = time.monotonic() + ORPHAN_SECONDS
+        while is_held := not _takes(fcntl.flock, file):
+            if time.monotonic() > end or not _takes(fcntl.lockf, file):
+                break
+            time.sleep(_NAP_SECONDS)
+        return is_held
     finally:
         os.close(file)
-    return False
+
+
+def _takes(lock: Callable[[int, int], None], file: int) -> bool:
+    """Whether nobody else holds a lock of a file."""
+    try:
+        lock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def read_left_behind(path: Path) -> bytes:

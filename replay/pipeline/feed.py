@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from replay.errors import SourceError
 from replay.mapping import bodies, lanes
@@ -16,19 +18,23 @@ from replay.rules import Judge
 from replay.source import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Generator, Iterator
     from collections.abc import Mapping as Dict
+
+    from numpy.typing import NDArray
 
     from replay.pipeline.plan import Plan, SourcePlan
     from replay.source import Reader
 
+EVENTS_AT_ONCE: Final = 2_000
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one chunk gives: its rows with their fates, and an event for each that is sent."""
+    """What a chunk gives: first its rows with their fates, then events for those that are sent."""
 
     source: int
-    chosen: Chosen
+    chosen: Chosen | None
     events: list[Event]
 
 
@@ -45,33 +51,49 @@ def batches(plan: Plan, known: Known, copies: Dict[str, int]) -> Generator[Batch
         with open_source(planned.source, plan.job.read_settings(index)) as reader:
             for judged in Judging(plan.job, judge, reader, planned.uid):
                 chosen = chooser.choose(judged, planned.uid)
-                yield Batch(index, chosen, events_of(index, chosen, copies))
+                yield Batch(index, chosen, [])
+                for events in events_of(index, chosen, copies):
+                    yield Batch(index, None, events)
                 if chooser.is_full:
                     return
             _check_content(planned, reader)
         chooser.cover(planned.uid, planned.rows)
 
 
-def events_of(source: int, chosen: Chosen, copies: Dict[str, int]) -> list[Event]:
-    """An event for each row of a chunk that is to be sent."""
+def events_of(source: int, chosen: Chosen, copies: Dict[str, int]) -> Iterator[list[Event]]:
+    """The rows of a chunk that are to be sent, some at a time: the bodies of a chunk are much at once."""
+    users, is_sent = lanes(chosen.judged.mapped), chosen.fates == Fate.SEND
+    for start in range(0, len(is_sent), EVENTS_AT_ONCE):
+        part = np.zeros(len(is_sent), dtype=np.bool_)
+        part[start : start + EVENTS_AT_ONCE] = is_sent[start : start + EVENTS_AT_ONCE]
+        if part.any():
+            yield _events(source, chosen, copies, users, part)
+
+
+def _events(
+    source: int,
+    chosen: Chosen,
+    copies: Dict[str, int],
+    users: list[tuple[str, ...]],
+    part: NDArray[np.bool_],
+) -> list[Event]:
     chunk, names = chosen.judged.chunk, chosen.names
-    made = bodies(chosen.judged.mapped, chosen.fates == Fate.SEND)
-    users = lanes(chosen.judged.mapped)
-    rows, numbers = chunk.rows.tolist(), names.rows.tolist()
+    places = np.flatnonzero(part)
+    made = [body for body in bodies(chosen.judged.mapped, part) if body is not None]
+    facts = zip(places.tolist(), made, chunk.rows[places].tolist(), names.rows[places].tolist(), strict=True)
     return [
         Event(
             source,
-            rows[place],
+            row,
             body,
             users[place],
             chunk,
             place,
             copy=copies[names.uids[place]],
-            number=numbers[place],
+            number=number,
             is_doubtful=place in chosen.doubtful,
         )
-        for place, body in enumerate(made)
-        if body is not None
+        for place, body, row, number in facts
     ]
 
 

@@ -18,7 +18,7 @@ from replay.sender import Attempts
 
 if TYPE_CHECKING:
     from replay.ledger import Book, Store
-    from replay.pipeline.feed import Batch
+    from replay.pipeline.choosing import Chosen
     from replay.pipeline.plan import Plan
     from replay.report import RunFolder
     from replay.sink import Answer, Tries
@@ -101,19 +101,18 @@ class Recorder:
         pending = Result(Outcome.PENDING, None, result.attempts, "")
         self._book.end(event.slot, event.copy, event.number, pending)
 
-    async def add_batch(self, batch: Batch) -> None:
+    async def add_chunk(self, source: int, chosen: Chosen) -> None:
         """Note the rows of a chunk that are not sent, a few at a time: rows are in flight meanwhile."""
-        chosen = batch.chosen
         count_skipped(self.counts, chosen)
         for record, result in unreadable_now(chosen):
-            self._unreadable.append(self._name(batch.source), record)
-            self._note(self._kept[batch.source].uid, record.row, result)
-            self._listener.on_row(self._name(batch.source), record.row, result)
+            self._unreadable.append(self._name(source), record)
+            self._note(self._kept[source].uid, record.row, result)
+            self._listener.on_row(self._name(source), record.row, result)
         results = iter(not_sent(chosen, self._severities).items())
         while some := dict(islice(results, NOTED_AT_ONCE)):
             for place, result in some.items():
                 self._note(chosen.names.uids[place], int(chosen.names.rows[place]), result)
-            self._append(batch.source, chosen.judged.chunk, some)
+            self._append(source, chosen.judged.chunk, some)
             await asyncio.sleep(0)
 
     def close(self) -> None:

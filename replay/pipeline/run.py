@@ -233,7 +233,8 @@ class Run:
         known = Known(store, target_of(store, book.run), book.run, again=book.again)
         async with aclosing(ahead(batches(self.plan, known, book.copies))) as feed:
             async for batch in feed:
-                await recorder.add_batch(batch)
+                if batch.chosen is not None:
+                    await recorder.add_chunk(batch.source, batch.chosen)
                 yield batch.events
         recorder.counts.skip("limit", self.plan.skipped["limit"])
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from replay.records import Outcome
+from replay.settings import MaxFailures
 
 if TYPE_CHECKING:
     from replay.records import Event, Result
-    from replay.settings import MaxFailures
+    from replay.sink import State
 
 SAME_REFUSALS: Final = 50
 
 
 class Limits:
-    """Counts how rows end. Refusals are kept as long as all rows of the run end with the same words."""
+    """Looks at how rows end. Refusals are kept as long as all rows of the run end with the same words.
 
-    def __init__(self, max_failures: MaxFailures) -> None:
-        self._max_failures = max_failures
-        self._same: list[tuple[Event, Result]] | None = []
-        self._tried = 0
-        self._failures = 0
+    `state` counts them, for all processes that share it; `sees_all`: every row of the run comes by here.
+    """
+
+    def __init__(self, max_failures: MaxFailures, state: State, *, sees_all: bool = True) -> None:
+        self._max_failures = max_failures if max_failures != MaxFailures() else None
+        self._state = state
+        self._same: list[tuple[Event, Result]] | None = [] if sees_all else None
 
     @property
     def of_destination(self) -> list[tuple[Event, Result]]:
@@ -28,16 +31,12 @@ class Limits:
         return self._same if self._same is not None and len(self._same) >= SAME_REFUSALS else []
 
     def add(self, event: Event, result: Result) -> tuple[str, str] | None:
-        """Count how a row ended; by what the run should stop, and why, if it should."""
-        self._tried += 1
-        if result.outcome is not Outcome.DELIVERED:
-            self._failures += 1
-        elif not self._failures:
-            self._same = None
-            return None
+        """Take in how a row ended; by what the run should stop, and why, if it should."""
         if self._same is not None:
             self._compare(self._same, event, result)
-        return self._reached(result)
+            if refused := self.of_destination:
+                return "destination", f"the first {len(refused)} answers were all: {result.reason}"
+        return None if self._max_failures is None else self._count(self._max_failures, result)
 
     def _compare(self, same: list[tuple[Event, Result]], event: Event, result: Result) -> None:
         first = same[0][1] if same else result
@@ -46,9 +45,11 @@ class Limits:
         elif not self.of_destination:
             self._same = None
 
-    def _reached(self, last: Result) -> tuple[str, str] | None:
-        if refused := self.of_destination:
-            return "destination", f"the first {len(refused)} answers were all: {last.reason}"
-        if self._max_failures.reached(self._failures, self._tried):
-            return "max-failures", f"{self._failures} of {self._tried} rows failed; the last: {last.reason}"
-        return None
+    def _count(self, most: MaxFailures, last: Result) -> tuple[str, str] | None:
+        with self._state as state:
+            state.tried += 1
+            state.failures += last.outcome is not Outcome.DELIVERED
+            failures, tried = int(state.failures), int(state.tried)
+        if not most.reached(failures, tried):
+            return None
+        return "max-failures", f"{failures} of {tried} rows failed; the last: {last.reason}"

@@ -22,7 +22,7 @@ from replay.sender.announcing import Announcing
 from replay.sender.limits import Limits
 from replay.sender.order import Order
 from replay.sender.settling import Settling
-from replay.sink import Gate
+from replay.sink import Gate, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -54,7 +54,7 @@ class Sink(Protocol):
 class Sender:
     """Sends events through a sink at the throttle's pace until they end or the run is stopped.
 
-    `is_whole_run`: else other senders have a part in it, and somebody above them sees what is too much.
+    `limits`: of several senders that send one run; else the settings' own.
     """
 
     def __init__(  # noqa: PLR0913 - what a sender stands between
@@ -66,7 +66,7 @@ class Sender:
         random: Callable[[], float] = _random.random,
         announce: Announce | None = None,
         *,
-        is_whole_run: bool = True,
+        limits: Limits | None = None,
     ) -> None:
         self._sink = sink
         self._settings = settings
@@ -79,7 +79,7 @@ class Sender:
         self._order = Order(by_user=settings.order == "user", offer=offer)
         self._throttle = throttle
         self._gate = Gate(throttle, settings.concurrency, settings.max_outage, random)
-        limits = Limits(settings.max_failures) if is_whole_run else None
+        limits = limits or Limits(settings.max_failures, State())
         self._settling = Settling(self._order, self._gate, settings, watcher, self.stop, limits)
         self._tasks: list[asyncio.Task[None]] = []
         self._free: set[asyncio.Task[None]] = set()  # tasks that leave nothing in doubt when cancelled

@@ -55,7 +55,6 @@ class Settling:
     """Decides about rows by the answers they got, and tells the watcher.
 
     `order` is whom ended rows leave and others come back to, `stop` what ends the run: by what, and why.
-    `limits` None: somebody else looks at how all rows of the run end.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class Settling:
         settings: SendSettings,
         watcher: Watcher,
         stop: Callable[[str, str], None],
-        limits: Limits | None,
+        limits: Limits,
     ) -> None:
         self._order = order
         self._gate = gate
@@ -176,7 +175,7 @@ class Settling:
         self._tries.pop(event, None)
         self._watcher.on_end(event, result)
         self._order.leave(event)
-        if self._limits is not None and (enough := self._limits.add(event, result)):
+        if enough := self._limits.add(event, result):
             self._stop(*enough)
 
     def _decide_about_spent(self, answer: Answer, passage: Passage) -> None:
@@ -212,7 +211,7 @@ class Settling:
 
     def _take_back(self) -> None:
         """Rows refused by a destination that refuses every row are pending, not rejected."""
-        for event, result in self._limits.of_destination if self._limits else ():
+        for event, result in self._limits.of_destination:
             with self._stop_on_storage_error():
                 self._watcher.on_take_back(event, result)
 

@@ -4,7 +4,7 @@ from replay.sink.answer import Answer, Meaning
 from replay.sink.budget import Budget
 from replay.sink.gate import Gate, Passage
 from replay.sink.http import HttpSink
-from replay.sink.moments import SharedState
+from replay.sink.moments import SharedState, State
 from replay.sink.retry import Again, End, Stop, Tries, Verdict, judge
 from replay.sink.throttle import Throttle
 
@@ -18,6 +18,7 @@ __all__ = [
     "Meaning",
     "Passage",
     "SharedState",
+    "State",
     "Stop",
     "Throttle",
     "Tries",

@@ -1,4 +1,4 @@
-"""The moments that a pace is made of: of one process, or shared by several through a mapped file."""
+"""The numbers that all senders of a run share: in one process, or in several through a mapped file."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class State:
-    """When the next attempt may start, how long all pause, and how far the pace is lowered.
+    """When the next attempt may start, how long all pause, how far the pace is lowered, and how rows ended.
 
-    Moments are in seconds of the clock, `low` is a pace (infinite where it is not lowered). Whoever reads
-    a moment to write another does it within a `with` block.
+    Moments are in seconds of the clock, `low` is a pace (infinite where it is not lowered), `tried` and
+    `failures` count rows. Whoever reads one number to write another does it within a `with` block.
     """
 
     next: float
@@ -25,10 +25,13 @@ class State:
     low: float
     lowered_at: float
     climbs_from: float
+    tried: float
+    failures: float
 
     def __init__(self) -> None:
         self.next = self.paused_until = self.lowered_at = self.climbs_from = -inf
         self.low = inf
+        self.tried = self.failures = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -39,7 +42,7 @@ class State:
         """Let go of what `with` took hold of: nothing."""
 
 
-_NAMES: Final = ("next", "paused_until", "low", "lowered_at", "climbs_from")
+_NAMES: Final = ("next", "paused_until", "low", "lowered_at", "climbs_from", "tried", "failures")
 _NUMBER: Final = struct.Struct("d")
 _SIZE: Final = _NUMBER.size * len(_NAMES)
 
@@ -67,6 +70,8 @@ class SharedState(State):
     low = _moment(2)
     lowered_at = _moment(3)
     climbs_from = _moment(4)
+    tried = _moment(5)
+    failures = _moment(6)
 
     def __init__(self, file: int) -> None:
         self._file = file
@@ -75,7 +80,7 @@ class SharedState(State):
     @classmethod
     def make(cls, file: int) -> SharedState:
         """Fill an empty file and share it."""
-        os.pwrite(file, struct.pack("5d", -inf, -inf, inf, -inf, -inf), 0)
+        os.pwrite(file, struct.pack("7d", -inf, -inf, inf, -inf, -inf, 0.0, 0.0), 0)
         return cls(file)
 
     def __enter__(self) -> Self:

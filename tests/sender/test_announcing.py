@@ -12,7 +12,7 @@ from sender.test_outage import BUSY, now, rows
 
 from replay.errors import StorageError
 from replay.records import Outcome
-from replay.sender.sender import AHEAD_WITHOUT_RATE
+from replay.settings import AHEAD_WITHOUT_RATE
 from replay.sink import Throttle
 
 if TYPE_CHECKING:
