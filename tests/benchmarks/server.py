@@ -6,13 +6,19 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from array import array
+from collections.abc import Callable, Iterator
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
+moments = array("d")
+"""When requests arrived, in seconds of the monotonic clock."""
+
+
 class Answering(asyncio.Protocol):
-    """Counts whole requests in what comes and answers as many."""
+    """Finds whole requests in what comes, notes when, and answers as many."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -26,6 +32,7 @@ class Answering(asyncio.Protocol):
             if len(data) < end + 4 + length:
                 break
             data = data[end + 4 + length :]
+            moments.append(time.monotonic())
             self._transport.write(ANSWER)  # type: ignore[attr-defined]
         self._rest = data
 
@@ -33,17 +40,32 @@ class Answering(asyncio.Protocol):
 async def serve() -> None:
     server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    await asyncio.to_thread(sys.stdin.read)
+    server.close()
+    sys.stdout.buffer.write(moments.tobytes())
 
 
 @contextlib.contextmanager
 def running() -> Iterator[str]:
     """A server while the block runs; gives its address."""
-    with subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True) as process:
+    with noting() as (url, _):
+        yield url
+
+
+@contextlib.contextmanager
+def noting() -> Iterator[tuple[str, Callable[[], list[float]]]]:
+    """A server while the block runs; gives its address, and what ends it and tells when requests arrived."""
+    command = [sys.executable, __file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        port = process.stdout.readline().strip()
+        port = int(process.stdout.readline())
+
+        def arrived() -> list[float]:
+            said, _ = process.communicate()
+            return array("d", said).tolist()
+
         try:
-            yield f"http://127.0.0.1:{port}/v1/track"
+            yield f"http://127.0.0.1:{port}/v1/track", arrived
         finally:
             process.kill()
 
