@@ -146,8 +146,8 @@ class Event:
     shares with others of its user: it goes after every earlier row that has one of them. `chunk` and
     `place` lead back to the record as it was read. `started`: a request of it began to leave.
     `waits` and `followers` are its place in the order, kept by the sender. `copy`, `number` and `slot`
-    are its place in the ledger, kept by whoever writes there. `is_doubtful`: an earlier run does not know
-    whether the row arrived.
+    are its place in the ledger, kept by whoever writes there. `is_doubtful`: nobody
+    knows whether an earlier request of the row arrived, be it of this run or of one before.
     """
 
     source: int

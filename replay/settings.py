@@ -201,12 +201,17 @@ class SendSettings:
             raise UsageError(f"--on-ambiguous {self.on_ambiguous}: hold or resend.")
 
     @property
+    def senders(self) -> int:
+        """How many processes have something to send: each has a request in flight at least."""
+        return min(self.processes, self.concurrency)
+
+    @property
     def ahead(self) -> int:
         """How many rows each process may announce ahead of sending them: what a second takes."""
         return AHEAD_WITHOUT_RATE if self.rate is None else max(1, int(self.rate / self.processes))
 
     def share(self, part: int) -> SendSettings:
-        """The settings of one sender process, from 0: the same, with its part of the requests in flight."""
+        """The settings of one of `processes`, from 0: the same, with its part of the requests in flight."""
         whole, rest = divmod(self.concurrency, self.processes)
         return replace(self, concurrency=max(1, whole + (part < rest)))
 

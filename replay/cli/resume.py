@@ -31,6 +31,9 @@ class GoingOn:
         int | None, typer.Option("--concurrency", help="Another number of requests in flight.")
     ] = None
     timeout: Annotated[float | None, typer.Option("--timeout", help="Another timeout, in seconds.")] = None
+    processes: Annotated[
+        int | None, typer.Option("--processes", help="Another number of sender processes.")
+    ] = None
     retries: Annotated[int | None, typer.Option("--retries", help="Another number of retries.")] = None
     max_outage: Annotated[float | None, typer.Option("--max-outage", help="Another bound, in seconds.")] = (
         None

@@ -8,7 +8,7 @@ import signal
 import stat
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import typer
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from replay.ledger import Store
     from replay.pipeline import Job, Plan, Run
     from replay.report import RunFolder, Summary
+    from replay.settings import RunSettings
 
 
 EXITS: Final = (
@@ -50,11 +51,12 @@ def perform(command: Command, make: Callable[[RunFolder], Job]) -> int:
 
     talking = command.talking
     _check_may_ask(command)
-    settings = command.sending.settings(
-        find_key(command.sending.api_key_file) if command.sending.needs_key else ""
-    )
+    key = given_key(command.sending.api_key_file) if command.sending.needs_key else ""
+    settings = command.sending.settings(key or "")
     with run_folder(settings) as folder, opened(settings) as store:
         job = make(folder)
+        if key is None:
+            settings = _with_key_asked_for(settings, job)
         with console.reading(quiet=talking.silent) as watch:
             plan = make_plan(job, known_before(store, settings, folder.run), watch)
         if not talking.quiet:
@@ -93,8 +95,22 @@ def _has_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
+def _with_key_asked_for(settings: RunSettings, job: Job) -> RunSettings:
+    """The same with a key that is typed, once nothing is seen that would make it of no use."""
+    from replay.pipeline import look_at
+
+    look_at(job)
+    return replace(settings, sink=replace(settings.sink, api_key=_ask_for_key()))
+
+
 def find_key(path: Path | None) -> str:
     """The API key: of a file for its owner alone, of the environment, or typed at a prompt."""
+    key = given_key(path)
+    return _ask_for_key() if key is None else key
+
+
+def given_key(path: Path | None) -> str | None:
+    """The API key of a file or of the environment; None where there is neither, and a prompt can ask."""
     from replay.pipeline import check_key
 
     if path is not None:
@@ -102,11 +118,17 @@ def find_key(path: Path | None) -> str:
     if hackle.KEY_VARIABLE in os.environ:
         return check_key(os.environ[hackle.KEY_VARIABLE])
     if _has_terminal():
-        return check_key(typer.prompt("Hackle API key (a server SDK key)", hide_input=True, err=True))
+        return None
     raise UsageError(
         f"No API key. Set {hackle.KEY_VARIABLE}, or name a file with --api-key-file; "
         "to rehearse without one, add --sandbox."
     )
+
+
+def _ask_for_key() -> str:
+    from replay.pipeline import check_key
+
+    return check_key(typer.prompt("Hackle API key (a server SDK key)", hide_input=True, err=True))
 
 
 def _key_of_file(path: Path) -> str:

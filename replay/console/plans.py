@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from replay.pipeline import Plan
-    from replay.settings import RunSettings
+    from replay.settings import RunSettings, SendSettings
 
 HONEST_NOTES: Final = (
     "Hackle stamps an event when it arrives: these will carry the time of sending, not their own.",
@@ -72,6 +72,8 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
     yield "event keys", keys_line(keys, plan.tally.estimates)
     yield "users", f"{'about ' if 'users' in plan.tally.estimates else ''}{plan.tally.users:,}"
     yield "pace", _pace(plan, settings)
+    if settings.send.processes > 1:
+        yield "processes", _processes(settings.send)
     yield "results", str(settings.runs)
     earlier = 0 if plan.known.store is None else runs_known(plan.known.store)
     yield "ledger", f"{settings.ledger_path}, {earlier:,} earlier runs known"
@@ -93,6 +95,18 @@ def _pace(plan: Plan, settings: RunSettings) -> str:
     if rate is None or seconds is None:
         return f"no rate limit, {most}"
     return f"{rate:g}/s, {most}: about {duration(seconds)}"
+
+
+def _processes(send: SendSettings) -> str:
+    count = f"{send.senders} that send" if send.senders > 1 else "1 that sends"
+    if send.senders < send.processes:
+        count += f" (--processes {send.processes} is cut to --concurrency)"
+    if send.order == "none" or send.senders == 1:
+        return count
+    return (
+        f"{count}; rows of one userId with different deviceIds, or with and without one, may go to "
+        "different processes: their order is not kept"
+    )
 
 
 def duration(seconds: float) -> str:

@@ -8,8 +8,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from replay import hackle
 from replay.crew.messages import Pulse, Rows, frame, from_process, read_frame
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 ROWS_MAX: Final = 5_000  # rows that a process has and has not told the end of
 ROWS_STEP: Final = 500  # rows in one message
+ENDING_SECONDS: Final = 5.0  # what a process that has said its last word may take to end
 
 
 class Member:
@@ -30,27 +34,42 @@ class Member:
         self._room = asyncio.Event()
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._end: asyncio.Task[str] | None = None
+        self.part = setup.part
         self.rows: dict[int, Event] = {}
         self.pulse = Pulse(0, setup.send.rate, None)
 
     async def start(self) -> None:
-        """Start the process and tell it how to send; the key never stands in its arguments."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            files = (theirs.fileno(), self._setup.window, self._setup.pace)
-            self._process = await asyncio.to_thread(self._spawn, files)
-        self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+        """Start the process and tell it how to send: not by arguments or variables, which others may read.
+
+        Raises OSError where there is no room for one more.
+        """
+        with ExitStack() as undo:
+            undo.callback(self._said.close)
+            ours, theirs = socket.socketpair()
+            undo.callback(ours.close)
+            with theirs:
+                self._process = self._spawn(theirs.fileno())
+            undo.callback(self._process.wait)
+            undo.callback(self._process.kill)
+            self._reader, self._writer = await asyncio.open_unix_connection(sock=ours)
+            undo.pop_all()
         self.tell(self._setup)
 
-    def _spawn(self, files: tuple[int, int, int]) -> subprocess.Popen[bytes]:
+    def _spawn(self, control: int) -> subprocess.Popen[bytes]:
+        """Start this very program: it finds its modules where we do, and never in the working folder.
+
+        In a group of its own it does not hear what a terminal says to its run.
+        """
         path = os.pathsep.join(entry for entry in sys.path if entry)
-        return subprocess.Popen(  # noqa: S603 - this very program
-            [sys.executable, "-m", "replay.crew.worker", str(files[0])],
-            pass_fds=files,
-            env={**os.environ, "PYTHONPATH": path},
+        kept = {name: value for name, value in os.environ.items() if name != hackle.KEY_VARIABLE}
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-P", "-m", "replay.crew.worker", str(control)],
+            pass_fds=(control, self._setup.window, self._setup.pace),
+            env={**kept, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._said,
+            process_group=0,
         )
 
     def tell(self, message: ToProcess) -> None:
@@ -76,7 +95,8 @@ class Member:
             serials = list(range(first + start, first + start + len(some)))
             self.rows.update(zip(serials, some, strict=True))
             self.tell(_rows(some, serials))
-            await self._writer.drain()
+            with suppress(OSError):  # that it is gone is for whoever listens to it to say
+                await self._writer.drain()
 
     def take(self, serial: int) -> Event:
         """A row that the process has told the end of."""
@@ -86,15 +106,23 @@ class Member:
         """Let whoever waits look again."""
         self._room.set()
 
+    def kill(self) -> None:
+        """End the process, whatever it is at."""
+        self._process.kill()
+
     async def ended(self) -> str:
-        """Wait for the process to end; what it said last, or how it ended."""
+        """Hang up, and wait for the process to end; what it said last, or how it ended."""
         if self._end is None:
             self._end = asyncio.create_task(self._ended())
         return await self._end
 
     async def _ended(self) -> str:
-        code = await asyncio.to_thread(self._process.wait)
-        self._writer.close()
+        self._writer.transport.abort()
+        try:
+            code = await asyncio.to_thread(partial(self._process.wait, ENDING_SECONDS))
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = await asyncio.to_thread(self._process.wait)
         with self._said as said:
             said.seek(0)
             lines = said.read().decode(errors="replace").split("\n")

@@ -76,8 +76,9 @@ class Ended(msgspec.Struct, array_like=True):
 class News(msgspec.Struct, tag=True, array_like=True):
     """From a process: what happened since the last time.
 
-    `extra`: rows that one more request may have reached. `first`, `last`: when the first request left and
-    the last answer came, in seconds of the machine's monotonic clock; 0 for not yet.
+    `extra`: rows that one more request may have reached. `requests`, `retries` and `duplicates` are those
+    of all its time; `first`, `last`: when the first request left and the last answer came, in seconds of
+    the machine's monotonic clock; 0 for not yet.
     """
 
     delivered: list[int]
@@ -85,6 +86,7 @@ class News(msgspec.Struct, tag=True, array_like=True):
     extra: list[int]
     requests: int = 0
     retries: int = 0
+    duplicates: int = 0
     first: float = 0.0
     last: float = 0.0
 

@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from replay.crew.messages import (
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from replay.crew.messages import FromProcess
     from replay.records import Result
-    from replay.sink import Answer, Tries
+    from replay.sink import Answer, State, Tries
 
 NEWS_SECONDS: Final = 0.01
 NEWS_ROWS: Final = 256
@@ -49,9 +50,10 @@ PULSE_SECONDS: Final = 0.2
 class Voice:
     """Says to the run what happens: marks in the window at once, words in groups."""
 
-    def __init__(self, writer: asyncio.StreamWriter, marks: Marks) -> None:
+    def __init__(self, writer: asyncio.StreamWriter, marks: Marks, state: State) -> None:
         self._writer = writer
         self._marks = marks
+        self._state = state
         self._attempts = Attempts()
         self._news = News([], [], [])
         self._timer: asyncio.TimerHandle | None = None
@@ -69,21 +71,25 @@ class Voice:
         self._timer = None
         news, attempts = self._news, self._attempts
         news.requests, news.retries = attempts.requests, attempts.retries
+        news.duplicates = attempts.duplicates
         news.first, news.last = attempts.first, attempts.last
         self._writer.write(frame(news))
         self._news = News([], [], [])
 
     def on_start(self, event: Event) -> None:
-        """Mark that a request of this row is about to leave."""
+        """Mark that a request of this row is about to leave, unless a process has stopped the run."""
+        if self._state.halted:
+            raise asyncio.CancelledError  # the run's own word of it is on its way
         self._marks.start(event.slot)
-        self._attempts.start()
+        self._attempts.start(is_doubtful=event.is_doubtful)
+        if event.is_doubtful:
+            self._count()
 
     def on_answer(self, event: Event, answer: Answer, before: Tries) -> None:
         """Count an attempt."""
-        attempts = self._attempts
-        if attempts.add(answer, before, is_doubtful=event.is_doubtful):
+        if self._attempts.add(answer, before, is_doubtful=event.is_doubtful):
             self._news.extra.append(event.number)
-        self._marks.count(attempts.requests, attempts.retries, attempts.duplicates)
+        self._count()
         self._soon()
 
     def on_wait(self, event: Event) -> None:
@@ -98,12 +104,17 @@ class Voice:
         else:
             ended = Ended(event.number, result.outcome, result.status, result.attempts, result.reason)
             self._news.ended.append(ended)
+        self._soon()
         if len(self._news.delivered) >= NEWS_ROWS:
             self.flush()
 
     def on_take_back(self, event: Event, result: Result) -> None:
         """Only whoever sees all rows of a run takes back how one ended."""
         raise RuntimeError(f"row {event.row} was taken back by a part of its run")
+
+    def _count(self) -> None:
+        attempts = self._attempts
+        self._marks.count(attempts.requests, attempts.retries, attempts.duplicates)
 
     def _soon(self) -> None:
         if self._timer is None:
@@ -117,15 +128,16 @@ class Worker:
         self._setup = setup
         self._reader = reader
         self._writer = writer
-        self._voice = Voice(writer, Marks(setup.window, setup.part))
+        self._state = SharedState(setup.pace)
+        self._voice = Voice(writer, Marks(setup.window, setup.part), self._state)
         self._batches: asyncio.Queue[list[Event] | None] = asyncio.Queue()
-        self._asked: asyncio.Queue[asyncio.Future[list[int]]] = asyncio.Queue()
+        self._asked: deque[asyncio.Future[list[int]]] = deque()
 
     async def run(self) -> None:
         """Send what comes until there is no more, or the run stops."""
         error: str | None = None
         async with HttpSink(self._setup.sink) as sink:
-            state, settings = SharedState(self._setup.pace), self._setup.send
+            state, settings = self._state, self._setup.send
             throttle = Throttle(settings.rate, time.monotonic, state=state)
             limits = Limits(settings.max_failures, state, sees_all=False)
             sender = Sender(sink, throttle, settings, self._voice, announce=self._announce, limits=limits)
@@ -153,19 +165,23 @@ class Worker:
                 self._hear(to_process.decode(await read_frame(self._reader)), sender)
         except (asyncio.IncompleteReadError, OSError):
             os._exit(1)  # nobody is left to tell; the window says how far every row came
+        except Exception as fault:
+            sender.stop("error", f"{type(fault).__name__}: {fault}")
 
     def _hear(self, message: Setup | Rows | Slots | NoMore | Halt, sender: Sender) -> None:
         match message:
             case Rows():
                 self._batches.put_nowait(_events_of(message))
             case Slots(slots):
-                self._asked.get_nowait().set_result(slots)
+                answer = self._asked.popleft()
+                if not answer.done():
+                    answer.set_result(slots)
             case NoMore():
                 self._batches.put_nowait(None)
             case Halt(stopped_by, reason, at_once):
                 sender.stop(stopped_by, reason)
-                while not self._asked.empty():  # no answer comes any more
-                    self._asked.get_nowait().cancel()
+                for answer in self._asked:  # it does not come any more
+                    answer.cancel()
                 if at_once:
                     sender.abort()
 
@@ -175,7 +191,7 @@ class Worker:
 
     async def _announce(self, events: Sequence[Event]) -> None:
         answer: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-        self._asked.put_nowait(answer)
+        self._asked.append(answer)
         self._voice.say(Announce([event.number for event in events]))
         for event, slot in zip(events, await answer, strict=True):
             event.slot = slot
@@ -187,6 +203,7 @@ class Worker:
 
     async def _tell_stop(self, sender: Sender) -> None:
         await sender.stopped.wait()
+        self._state.halted = 1.0
         self._voice.say(Stopped(sender.stopped_by or "", sender.stop_reason))
 
 
@@ -208,8 +225,9 @@ async def work(control: socket.socket) -> None:
 
 
 def main() -> None:
-    """Run until the work is done; Ctrl-C is the run's to hear."""
+    """Run until the work is done; Ctrl-C and SIGTERM are the run's to hear."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     control = socket.socket(fileno=int(sys.argv[1]))
     try:
         import uvloop  # noqa: PLC0415 - where it runs

@@ -106,6 +106,10 @@ class Book:
         self._window.tally(*self._before)
         return self._window.file
 
+    def tallied(self, part: int) -> tuple[int, int, int]:
+        """Requests, retries and duplicates as the sender process of this part, from 1, counted them last."""
+        return self._window.tallied(part)
+
     def marked(self, slot: int) -> Result | None:
         """How a row ended by its mark alone, after the process that had it is gone; None: it is pending."""
         return None if slot == NO_SLOT else batches.result_of(self._window.state(slot))

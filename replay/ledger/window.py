@@ -33,6 +33,8 @@ PARTS: Final = (PAGE_ROWS - _COUNT_BYTES) // _TALLIES.size
 _CLOSED: Final = -1
 ORPHAN_SECONDS: Final = 3.0
 _NAP_SECONDS: Final = 0.01
+_own: Final[set[tuple[int, int]]] = set()
+"""The windows of this process, by device and inode: it is let in by its own lock, and would lose it there."""
 
 
 class State(IntEnum):
@@ -63,13 +65,14 @@ class Window:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            fcntl.lockf(
-                self._file, fcntl.LOCK_EX | fcntl.LOCK_NB
-            )  # sender processes have no part in this one
+            # Sender processes have no part in this one, so that it tells their run from them.
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._pages = 0
             self._free: list[int] = []
             self._grow()
             self._free.remove(0)
+            self._identity = _identity(os.fstat(self._file))
+            _own.add(self._identity)
         except BaseException:
             os.close(self._file)
             raise
@@ -104,6 +107,11 @@ class Window:
         """Say how many requests the run has made; it is with the operating system when this returns."""
         write_tally(self._map, 0, requests, retries, duplicates)
 
+    def tallied(self, part: int) -> tuple[int, int, int]:
+        """Requests, retries and duplicates as one part of the tallies has them."""
+        requests, retries, duplicates = _TALLIES.unpack_from(self._map, _place_of(part))
+        return requests, retries, duplicates
+
     def state(self, slot: int) -> State:
         """Where a row stands."""
         return State(self._map[slot])
@@ -119,6 +127,7 @@ class Window:
         if remove:
             self.path.unlink(missing_ok=True)
         self._map.close()
+        _own.discard(self._identity)
         os.close(self._file)
         self._file = _CLOSED
 
@@ -152,6 +161,8 @@ def is_live(path: Path) -> bool:
     Sender processes that outlive their run end by themselves within moments, which are waited for.
     """
     try:
+        if _identity(path.stat()) in _own:
+            return True
         file = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         return False
@@ -164,6 +175,10 @@ def is_live(path: Path) -> bool:
         return is_held
     finally:
         os.close(file)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _takes(lock: Callable[[int, int], None], file: int) -> bool:
@@ -199,7 +214,12 @@ def tallies(window: bytes) -> tuple[int, int, int]:
 
 def write_tally(window: mmap.mmap, part: int, requests: int, retries: int, duplicates: int) -> None:
     """Write one part of the tallies; it is with the operating system when this returns."""
-    _TALLIES.pack_into(window, _COUNT_BYTES + part * _TALLIES.size, requests, retries, duplicates)
+    _TALLIES.pack_into(window, _place_of(part), requests, retries, duplicates)
+
+
+def _place_of(part: int) -> int:
+    """Where a part of the tallies stands in page 0."""
+    return _COUNT_BYTES + part * _TALLIES.size
 
 
 def boot_id() -> str:

@@ -14,7 +14,7 @@ from replay.pipeline.checking import CheckResult, check_job
 from replay.pipeline.ledgers import known_before, opened
 from replay.pipeline.plan import Plan, SourcePlan
 from replay.pipeline.planning import make_plan
-from replay.pipeline.previewing import Preview, curl, preview
+from replay.pipeline.previewing import Preview, curl, look_at, preview
 from replay.pipeline.resend import resend_job, tell_of_dead
 from replay.pipeline.resuming import (
     command_of,
@@ -48,6 +48,7 @@ __all__ = [
     "find_stored",
     "is_sandbox_run",
     "known_before",
+    "look_at",
     "make_job",
     "make_plan",
     "opened",

@@ -42,6 +42,14 @@ def preview(job: Job, rows: int) -> Preview:
     return Preview(bodies, passed_over)
 
 
+def look_at(job: Job) -> None:
+    """Read the beginning of each source; raises what would keep a run from beginning with it."""
+    judge = Judge(job.severities())
+    for index, source in enumerate(job.sources):
+        with open_source(source, job.read_settings(index)) as reader:
+            next(iter(Judging(job, judge, reader, f"source {index}")), None)
+
+
 def _chosen(job: Job) -> Iterator[Chosen]:
     judge, chooser = Judge(job.severities()), chooser_of(job, Known())
     for index, source in enumerate(job.sources):

@@ -57,7 +57,9 @@ class Recorder:
     def on_start(self, event: Event) -> None:
         """Write down that a request of this row is about to leave."""
         self._book.start(event.slot)
-        self.attempts.start()
+        self.attempts.start(is_doubtful=event.is_doubtful)
+        if event.is_doubtful:
+            self.tell_attempts()
 
     def on_answer(self, event: Event, answer: Answer, before: Tries) -> None:
         """Count an attempt."""
@@ -78,6 +80,10 @@ class Recorder:
     def tell_extra(self, event: Event) -> None:
         """Tell of a request that may have made a row arrive once more."""
         self._listener.on_duplicate(self._name(event.source), event.row)
+
+    def tallied(self, part: int) -> tuple[int, int, int]:
+        """Requests, retries and extra sends as a sender process, from 1, counted them last."""
+        return self._book.tallied(part)
 
     def tell_lost(self, event: Event) -> None:
         """Tell how a row ended, or that it is pending, after the process that had it is gone."""

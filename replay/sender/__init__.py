@@ -2,7 +2,7 @@
 
 from replay.sender.attempts import Attempts
 from replay.sender.limits import Limits
-from replay.sender.sender import Announce, Sender, Sink
+from replay.sender.sender import NO_ROWS, Announce, Sender, Sink
 from replay.sender.settling import Watcher
 
-__all__ = ["Announce", "Attempts", "Limits", "Sender", "Sink", "Watcher"]
+__all__ = ["NO_ROWS", "Announce", "Attempts", "Limits", "Sender", "Sink", "Watcher"]

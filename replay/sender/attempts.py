@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class Attempts:
     """Requests, retries, and extra sends that may have been accepted.
 
-    `first`, `last`: when the first request left and the last answer came, in seconds of the monotonic
-    clock; 0 for not yet.
+    An extra send counts from the moment it leaves, so that a kill does not take it along; one that was
+    not accepted, for sure, is taken back. `first`, `last`: when the first request left and the last
+    answer came, in seconds of the monotonic clock; 0 for not yet.
     """
 
     requests: int = 0
@@ -26,20 +27,19 @@ class Attempts:
     first: float = 0.0
     last: float = 0.0
 
-    def start(self) -> None:
-        """A request is about to leave."""
+    def start(self, *, is_doubtful: bool) -> None:
+        """A request is about to leave; `is_doubtful`: it may make its row arrive once more."""
         if not self.first:
             self.first = time.monotonic()
+        self.duplicates += is_doubtful
 
     def add(self, answer: Answer, before: Tries, *, is_doubtful: bool) -> bool:
-        """Count an attempt; whether its row may have arrived once more by it.
-
-        `is_doubtful`: an earlier run does not know whether the row arrived.
-        """
+        """Count an attempt that started with this doubt; whether its row may have arrived once more by it."""
         self.last = time.monotonic()
         self.requests += 1
         self.retries += before.attempts > 0
-        doubtful = is_doubtful or before.unknowns > 0
-        extra = doubtful and (answer.meaning is Meaning.ACCEPTED or answer.meaning is Meaning.UNKNOWN)
-        self.duplicates += extra
+        if not is_doubtful:
+            return False
+        extra = answer.meaning is Meaning.ACCEPTED or answer.meaning is Meaning.UNKNOWN
+        self.duplicates -= not extra
         return extra

@@ -52,4 +52,5 @@ class Limits:
             failures, tried = int(state.failures), int(state.tried)
         if not most.reached(failures, tried):
             return None
+        self._state.halted = 1.0
         return "max-failures", f"{failures} of {tried} rows failed; the last: {last.reason}"

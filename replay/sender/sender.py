@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 WINDOW_MIN: Final = 2_000
 WINDOW_PER_SENDER: Final = 40
+NO_ROWS: Final = "the next rows are being read"
 WINDOW_STEP: Final = 64  # rows that must have left a full window before more are admitted
 
 Announce = Callable[[Sequence["Event"]], Awaitable[None]]
@@ -109,7 +110,7 @@ class Sender:
             return reason
         if self._settling.waiting and not self.in_flight:
             return f"{self._settling.waiting} rows wait for another try"
-        return None
+        return NO_ROWS if not self._order.admitted and not self._order.is_whole else None
 
     async def run(self, batches: AsyncIterator[Sequence[Event]]) -> None:
         """Send every event of every batch; return when all have ended, or the run has stopped.

@@ -160,6 +160,7 @@ class Settling:
                 self._repeats.wait(event, self._gate.within_outage(seconds), is_paid=is_paid)
         self._tries[event] = tries
         if tries.unknowns:
+            event.is_doubtful = True
             return False
         self._watcher.on_wait(event)
         return isinstance(verdict, Again)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class State:
     """When the next attempt may start, how long all pause, how far the pace is lowered, and how rows ended.
 
-    Moments are in seconds of the clock, `low` is a pace (infinite where it is not lowered), `tried` and
-    `failures` count rows. Whoever reads one number to write another does it within a `with` block.
+    Moments are in seconds of the clock, `low` is a pace (infinite where it was never lowered), `tried`
+    and `failures` count rows, `halted` is not 0 once nothing may start any more. Whoever reads one number
+    to write another does it within a `with` block.
     """
 
     next: float
@@ -27,11 +28,12 @@ class State:
     climbs_from: float
     tried: float
     failures: float
+    halted: float
 
     def __init__(self) -> None:
         self.next = self.paused_until = self.lowered_at = self.climbs_from = -inf
         self.low = inf
-        self.tried = self.failures = 0.0
+        self.tried = self.failures = self.halted = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -42,7 +44,7 @@ class State:
         """Let go of what `with` took hold of: nothing."""
 
 
-_NAMES: Final = ("next", "paused_until", "low", "lowered_at", "climbs_from", "tried", "failures")
+_NAMES: Final = ("next", "paused_until", "low", "lowered_at", "climbs_from", "tried", "failures", "halted")
 _NUMBER: Final = struct.Struct("d")
 _SIZE: Final = _NUMBER.size * len(_NAMES)
 
@@ -72,6 +74,7 @@ class SharedState(State):
     climbs_from = _moment(4)
     tried = _moment(5)
     failures = _moment(6)
+    halted = _moment(7)
 
     def __init__(self, file: int) -> None:
         self._file = file
@@ -80,7 +83,8 @@ class SharedState(State):
     @classmethod
     def make(cls, file: int) -> SharedState:
         """Fill an empty file and share it."""
-        os.pwrite(file, struct.pack("7d", -inf, -inf, inf, -inf, -inf, 0.0, 0.0), 0)
+        fresh = State()
+        os.pwrite(file, struct.pack(f"{len(_NAMES)}d", *(getattr(fresh, name) for name in _NAMES)), 0)
         return cls(file)
 
     def __enter__(self) -> Self:

@@ -29,18 +29,18 @@ class Pace:
     @property
     def is_lowered(self) -> bool:
         """Whether it was lowered and has not climbed back."""
-        return self._state.low < inf
+        return self._state.low < inf and self._climbed() < 1.0
 
     def now(self) -> float:
         """What holds at this moment."""
         if not self.is_lowered:
             return self.cap
-        state = self._state
-        climbed = (self._clock() - state.climbs_from) / CLIMB_SECONDS
-        if climbed >= 1.0:
-            state.low = inf
-            return self.cap
-        return state.low + (self.cap - state.low) * max(0.0, climbed)
+        low = self._state.low
+        return low + (self.cap - low) * min(self._climbed(), 1.0)
+
+    def _climbed(self) -> float:
+        """How much of the way back is behind it: 1 and more for all."""
+        return max(0.0, (self._clock() - self._state.climbs_from) / CLIMB_SECONDS)
 
     def lower(self, began: float, wait: float = 0.0) -> None:
         """Go slower after an attempt that began then, and climb again when `wait` seconds are over.

@@ -110,3 +110,20 @@ def test_a_reader_that_goes_away_is_no_traceback(desk):
     process.stderr.close()
     assert process.wait() in (0, 1)
     assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "mapping", "words"),
+    [
+        ("nothing-there.csv", "map.toml", "nothing-there.csv"),
+        ("rows.csv", "nothing-there.toml", "nothing-there.toml"),
+        ("rows.csv", "other.toml", "user_name"),
+    ],
+)
+def test_what_makes_a_key_of_no_use_is_told_before_it_is_asked_for(desk, environment, source, mapping, words):
+    desk.numbered(2)
+    desk.write("other.toml", '[event]\nkey = "event"\n[user]\nuserId = "user_name"\n')
+    ended, screen = converse(desk, ["send", source, "--map", mapping], [], environment)
+    assert ended == 2, screen
+    assert words in screen
+    assert "SDK key" not in screen

@@ -21,7 +21,9 @@ def main() -> int:
     found: list[str] = []
     for policy in asked.policy or ["hold", "resend"]:
         began = time.monotonic()
-        campaign = Campaign(kills=asked.kills, policy=policy, rows=asked.rows, seed=asked.seed)
+        campaign = Campaign(
+            kills=asked.kills, policy=policy, rows=asked.rows, seed=asked.seed, processes=asked.processes
+        )
         folder = Path(tempfile.mkdtemp(prefix="campaign-"))
         figures = wage(campaign, folder, asked.workers)
         values = " | ".join(f"{getattr(figures, name):,}" for name in COLUMNS)
@@ -39,6 +41,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--policy", action="append", choices=("hold", "resend"), help="one policy only")
     parser.add_argument("--rows", type=int, default=1_200, help="rows of each run")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1, help="sender processes of each run")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time")
     return parser.parse_args()
 

@@ -32,9 +32,10 @@ VERDICTS: Final[dict[str, Verdict]] = {"hold": judged, "resend": judged_resent}
 class Campaign:
     """How runs are killed: so many `kills` in all, at most `kills_a_run`; `rows` in each run.
 
-    `product`: what is typed for `replay`; `moments`: how often a kill comes at any moment, midway, and at
-    the end; `latency`: seconds, at most, that the server takes. The same `seed` meets the same faults and
-    the same kinds of moments; which instruction a kill hits is for the machine to say.
+    `processes`: how many send, apart from the one that is killed if they are more than one; `product`: what
+    is typed for `replay`; `moments`: how often a kill comes at any moment, midway, and at the end;
+    `latency`: seconds, at most, that the server takes. The same `seed` meets the same faults and the same
+    kinds of moments; which instruction a kill hits is for the machine to say.
     """
 
     kills: int
@@ -43,6 +44,7 @@ class Campaign:
     kills_a_run: int = 8
     seed: int = 1
     product: Sequence[str] = PRODUCT
+    processes: int = 1
     latency: float = 0.02
     moments: tuple[int, int, int] = (3, 5, 2)
 
@@ -120,4 +122,5 @@ def _begin_or_go_on(bench: Bench, campaign: Campaign, chance: Chance) -> subproc
     if bench.has_begun:
         return bench.resume()
     options = ("--rate", chance.rate, "--on-ambiguous", campaign.policy, "--timeout", "1")
-    return bench.send(*options, "--concurrency", str(CONCURRENCY))
+    options += ("--processes", str(campaign.processes), "--concurrency", str(CONCURRENCY))
+    return bench.send(*options)

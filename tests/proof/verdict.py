@@ -45,10 +45,7 @@ def judged(told: Told, seen: Seen, rows: int, kills: int = 0, concurrency: int =
 
 
 def judged_resent(told: Told, seen: Seen, rows: int, kills: int = 0, concurrency: int = 16) -> Figures:
-    """The figures of a run under `resend`: what may have arrived twice has to be counted instead.
-
-    A kill takes along the counts of what was under way, and of what was not in the ledger yet.
-    """
+    """The figures of a run under `resend`: what may have arrived twice has to be counted instead."""
     extra = sum(max(0, sum(word in MAYBE for word in seen.words(row)) - 1) for row in seen.attempts)
     after_refusal = [row for row in seen.attempts if "refused" in seen.words(row)[:-1]]
     uncounted = max(0, extra - int(told.summary["possible_duplicates"]))
@@ -72,7 +69,7 @@ def _figures(
         *_listed("lost", lost),
         *_listed("twice", twice),
         *_listed("unreported", unreported),
-        *([f"{uncounted} possible duplicates are not counted"] if uncounted > kills * concurrency else []),
+        *([f"{uncounted} possible duplicates are not counted"] if uncounted else []),
         *([f"{ambiguous} ambiguous rows, where {bound} may be"] if ambiguous > bound else []),
         *_contradictions(told, seen, rows),
     ]

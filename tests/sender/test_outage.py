@@ -12,6 +12,7 @@ from sender.stage import BAD, BROKEN, OK, REFUSED, Destination, Stage, event
 
 from replay.errors import UsageError
 from replay.records import Event, Outcome
+from replay.sender import NO_ROWS
 from replay.settings import SendSettings
 from replay.sink import Answer, Meaning, Throttle
 from replay.sink.breaker import IN_A_ROW
@@ -261,13 +262,13 @@ def test_why_a_run_waits_can_be_read_from_outside() -> None:
             throttle=Throttle(100.0, now),
         )
         running = asyncio.create_task(stage.send(rows(50)))
-        assert stage.sender.waiting_for is None
+        assert stage.sender.waiting_for == NO_ROWS
         while not running.done():
             told.add(stage.sender.waiting_for)
             await asyncio.sleep(0.5)
 
     skip(story())
-    assert told == {None, *(f"Retry-After: {left} s more" for left in range(1, 13))}
+    assert told == {None, NO_ROWS, *(f"Retry-After: {left} s more" for left in range(1, 13))}
 
 
 def test_a_429_lowers_the_rate_that_can_be_read_and_it_climbs_back() -> None:

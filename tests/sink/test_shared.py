@@ -1,0 +1,96 @@
+"""Several that send at one pace: by numbers in a file that all of them map."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import tempfile
+from itertools import chain
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sink.test_throttle import Clock, most_in_a_second, passages
+
+from replay.sink import SharedState, Throttle
+from replay.sink.pace import CLIMB_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ADD = """
+import sys
+from replay.sink import SharedState
+state = SharedState(int(sys.argv[1]))
+for _ in range(3000):
+    with state:
+        state.tried += 1
+"""
+
+
+@pytest.fixture
+def file() -> Iterator[int]:
+    with tempfile.TemporaryFile() as pace:
+        SharedState.make(pace.fileno())
+        yield pace.fileno()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    rate=st.sampled_from([0.9, 1.0, 10.0, 100.0, 1000.0]),
+    lateness=st.lists(st.floats(0, 0.005) | st.floats(0, 0.2), min_size=1, max_size=20),
+)
+def test_those_that_share_a_file_keep_one_rate_together(rate: float, lateness: list[float]) -> None:
+    turns = iter(lateness * 2000)
+    clock = Clock(lambda: next(turns, 0.0))
+
+    async def story(pace: int) -> list[float]:
+        throttles = [Throttle(rate, clock.time, clock.sleep, SharedState(pace)) for _ in range(3)]
+        number = int(rate) + 5
+        gone = await asyncio.gather(*(passages(throttle, clock, number, 4) for throttle in throttles))
+        return sorted(chain.from_iterable(gone))
+
+    with tempfile.TemporaryFile() as pace:
+        SharedState.make(pace.fileno())
+        assert most_in_a_second(asyncio.run(story(pace.fileno()))) <= 1.02 * rate + 1
+
+
+def test_one_pauses_and_slows_down_all(file: int) -> None:
+    clock = Clock()
+    one, other = (Throttle(100.0, clock.time, clock.sleep, SharedState(file)) for _ in range(2))
+    one.pause(5.0, "Retry-After")
+    one.lower(0.0, 5.0)
+    assert other.waiting_for == "a wait for all: 5 s more"
+    assert not other.take()
+    assert other.rate_now == one.rate_now == 70.0
+    clock.now = 5.0 + CLIMB_SECONDS
+    assert other.take()
+    assert other.rate_now == 100.0
+
+
+def test_whoever_asks_for_the_rate_takes_back_no_lowering(file: int) -> None:
+    clock = Clock()
+    one, other = (Throttle(100.0, clock.time, clock.sleep, SharedState(file)) for _ in range(2))
+    one.lower(0.0)
+    clock.now = 2 * CLIMB_SECONDS
+    assert other.rate_now == 100.0
+    one.lower(clock.now)
+    assert other.rate_now == 70.0
+
+
+def test_processes_that_count_at_the_same_time_miss_nothing(file: int) -> None:
+    command = [sys.executable, "-c", ADD, str(file)]
+    running = [subprocess.Popen(command, pass_fds=(file,)) for _ in range(3)]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    assert SharedState(file).tried == 9_000
+
+
+def test_a_process_that_dies_lets_go_of_the_lock(file: int) -> None:
+    command = ADD.replace("state.tried += 1", "import os; os.kill(os.getpid(), 9)")
+    died = subprocess.run([sys.executable, "-c", command, str(file)], pass_fds=(file,), check=False)
+    assert died.returncode == -9
+    with SharedState(file) as state:
+        state.tried += 1
+    assert state.tried == 1
