@@ -86,7 +86,7 @@ def sending(sizes: Sizes) -> list[Figure]:
             one=tool(),
             two=tool("--processes", "2"),
             script=lambda: rows_per_second("script", url, str(path)),
-            requests=lambda: rows_per_second("requests", url, str(path)),
+            requests=lambda: rows_per_second("requests", url, str(path), str(sizes.rows // 10)),
         )
     part = f"send to {name}"
     return [

@@ -2,7 +2,7 @@
 
 bare URL ROWS              aiohttp posting bodies that are ready, 64 in flight: the yardstick
 script URL CSV             what one would write with aiohttp: csv, json, a semaphore
-requests URL CSV           what one would write with requests: a pool of 64 threads
+requests URL CSV ROWS      what one would write with requests: a pool of 64 threads; so many rows, for it is slow
 sink URL ROWS              the tool's own sink alone
 sender URL ROWS            its sender, writing nothing down
 feed CSV MAPPING           reading, mapping, judging and encoding alone
@@ -111,7 +111,7 @@ def script(url: str, path: str) -> dict[str, float]:
     return {"rows_per_second": asyncio.run(run())}
 
 
-def requests(url: str, path: str) -> dict[str, float]:
+def requests(url: str, path: str, rows: str) -> dict[str, float]:
     from concurrent.futures import ThreadPoolExecutor
 
     import requests as library
@@ -123,11 +123,11 @@ def requests(url: str, path: str) -> dict[str, float]:
         session.post(url, json=_body(row), headers=HEADERS, timeout=30).raise_for_status()
 
     started = time.perf_counter()
-    rows = _rows(path)
+    some = _rows(path)[: int(rows)]
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        for _ in pool.map(send, rows):
+        for _ in pool.map(send, some):
             pass
-    return {"rows_per_second": len(rows) / (time.perf_counter() - started)}
+    return {"rows_per_second": len(some) / (time.perf_counter() - started)}
 
 
 def sink(url: str, rows: str) -> dict[str, float]:
