@@ -2,7 +2,7 @@
 
 bare URL ROWS              aiohttp posting bodies that are ready, 64 in flight: the yardstick
 script URL CSV             what one would write with aiohttp: csv, json, a semaphore
-requests URL CSV ROWS      what one would write with requests: a pool of 64 threads; so many rows, for it is slow
+requests URL CSV ROWS      what one would write with requests: 64 threads; so many rows, for it is slow
 sink URL ROWS              the tool's own sink alone
 sender URL ROWS            its sender, writing nothing down
 feed CSV MAPPING           reading, mapping, judging and encoding alone
