@@ -66,6 +66,12 @@ def _text_codec(name: str) -> str:
     return "utf-8" if codec == "utf-8-sig" else codec
 
 
+def without_mark(raw: bytes, encoding: str) -> bytes:
+    """The beginning of a text without its byte order mark, if it has that of this encoding."""
+    mark = next((mark for mark, name in _MARKS if name == encoding), b"")
+    return raw.removeprefix(mark)
+
+
 def to_utf8(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     """The same text as UTF-8, one byte order mark taken off; the first piece holds the whole mark."""
     if encoding != "utf-8":
