@@ -34,8 +34,8 @@ class Reader(ABC):
     `format`: csv, tsv, jsonl, json or parquet; `encoding`: "" of Parquet; `compression`: gzip, bz2, xz,
     zstd, zip or None; `delimiter`, `quotechar` ("" is no quoting): None for records; `header`: empty for
     records; `size`: bytes on disk; `whole_bytes`: of JSON documents, the bytes of content up to the end of
-    the last record, where they can be told. Iterating raises SourceError where the file system fails or a compressed
-    file unpacks beyond all measure.
+    the last record, where they can be told. Iterating raises SourceError where the file system fails or a
+    compressed file unpacks beyond all measure.
     """
 
     format: Format

@@ -15,7 +15,7 @@ _NOT_SPACE: Final = re.compile(rb"[^ \t\r\n]")
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _WORD: Final = re.compile(rb'[^\s,:"{}\[\]]+')
 _UP_TO_BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\.)*+")*+[{}\[\]]', re.DOTALL)
-_OPENING: Final = b"{["
+_OPENING: Final = b"{["  # what closes them comes two code points later
 _RETURN: Final = 0x0D
 ENDS: Final = "the file ends in the middle of it"
 ENDS_EARLY: Final = "the file ends before its JSON does"
@@ -101,7 +101,8 @@ class Scan:
 
     def _bracketed(self) -> int:
         """Where the object or array that begins here ends."""
-        end, depth = self._at, 0
+        end = self._at
+        open_ = bytearray()
         while True:
             match = _UP_TO_BRACKET.match(self._buffer, end)
             if match is None:
@@ -111,8 +112,12 @@ class Scan:
                 end -= forgotten
                 continue
             end = match.end()
-            depth += 1 if self._buffer[end - 1] in _OPENING else -1
-            if depth == 0:
+            bracket = self._buffer[end - 1]
+            if bracket in _OPENING:
+                open_.append(bracket)
+            elif open_.pop() != bracket - 2:
+                raise BrokenJsonError("an object or array in it is not closed")
+            if not open_:
                 return end
 
     def _more(self) -> int | None:
