@@ -111,7 +111,8 @@ def _expand(name: str, settings: ReadSettings) -> Iterator[Source]:
 def _standard_input(settings: ReadSettings) -> Source:
     if settings.format is None:
         raise UsageError(
-            "-: standard input has no name that tells its format. Add --format csv, tsv or jsonl."
+            "-: standard input has no name that tells its format. "
+            "Add --format csv, tsv, jsonl, json or parquet."
         )
     return Source("stdin", None)
 
@@ -139,7 +140,7 @@ def _in_folder(folder: Path) -> Iterator[Source]:
     found = list(_data_files(folder))
     if not found:
         raise UsageError(
-            f"{folder}: no data file in it (.csv, .tsv, .jsonl, .ndjson or .json, compressed or not). "
+            f"{folder}: no data file in it (.csv, .tsv, .jsonl, .ndjson, .json, .parquet or .zip, compressed or not). "
             "Name the files themselves if they end otherwise."
         )
     yield from _sources(found)
