@@ -178,7 +178,7 @@ def check_url(url: str) -> str:
         raise UsageError(f"--url {_bare(url)}: not an address. Write it like {hackle.URL}.") from error
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError(f"--url {_bare(url)}: not an address. Write it like {hackle.URL}.")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise UsageError(
             f"--url {show_url(url)}: the key would travel in the clear. "
             "http is for loopback only (127.0.0.1, localhost); use https."
@@ -186,7 +186,8 @@ def check_url(url: str) -> str:
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name alone."""
     return host in {"localhost", "::1"} or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
 
 
