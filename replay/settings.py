@@ -31,6 +31,8 @@ class ReadSettings:
     encoding: str | None = None
     delimiter: str | None = None
     quotechar: str | None = None
+    columns: tuple[str, ...] | None = None
+    records: str | None = None
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:

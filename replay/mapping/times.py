@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from replay.mapping import columns, numbers
 
 if TYPE_CHECKING:
-    from replay.mapping.fields import Time
+    from replay.mapping.timing import Time
 
 _ISO: Final = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})"

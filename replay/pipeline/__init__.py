@@ -1,6 +1,7 @@
 """The story: read, map, judge, send, write down. The only room that knows the order of the stages."""
 
 from replay.pipeline.api import (
+    as_read,
     check,
     check_key,
     find_stored,
@@ -39,6 +40,7 @@ __all__ = [
     "Run",
     "Silent",
     "SourcePlan",
+    "as_read",
     "check",
     "check_job",
     "check_key",
