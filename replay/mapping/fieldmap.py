@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from replay.errors import MappingError
-from replay.mapping import numbers, paths
+from replay.mapping import numbers, paths, presets
 from replay.mapping.fields import RowId, Single, check_members, parse_single, single_document
 from replay.mapping.sourcing import parse_reading, reading_document
 from replay.mapping.stars import Star, parse_star, star_document
@@ -63,16 +63,31 @@ class Mapping:
         Raises MappingError in words, with the line of broken TOML and near matches of unknown names.
         """
         try:
-            document = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+            text = Path(path).read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise MappingError(f"{path}: not UTF-8 ({error.reason}). Save the mapping as UTF-8.") from error
         except OSError as error:
+            draft = f"replay map SOURCE -o {path}"
+            if str(path) in presets.names():
+                draft = f"replay map --preset {path} -o {path}.toml"
             raise MappingError(
-                f"{path}: cannot be read ({error.strerror}). Draft one with: replay map SOURCE -o {path}"
+                f"{path}: cannot be read ({error.strerror}). Draft one with: {draft}"
             ) from error
+        return cls.loads(text, str(path))
+
+    @classmethod
+    def preset(cls, name: str) -> Mapping:
+        """The mapping of a vendor's export, such as `amplitude`. Raises MappingError where there is none."""
+        return cls.loads(presets.text(name), f"the preset {name}")
+
+    @classmethod
+    def loads(cls, text: str, origin: str) -> Mapping:
+        """Read a mapping from TOML; `origin` is for messages."""
+        try:
+            document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise MappingError(f"{path}: not TOML: {error}. Mend the line.") from error
-        return cls.parse(document, str(path))
+            raise MappingError(f"{origin}: not TOML: {error}. Mend the line.") from error
+        return cls.parse(document, origin)
 
     @classmethod
     def parse(cls, document: dict[str, Any], origin: str) -> Mapping:
