@@ -26,7 +26,7 @@ def bind_itself(
         if not records or api.is_event(records[0]):
             return ApiRecords(where)
         raise MappingError(_needs_mapping(name, "its records are not of the API's shape ({event, user})"))
-    targets = [None if column.startswith(CARRIED) else _header_target(column) for column in header]
+    targets = [None if column.startswith(CARRIED) else header_target(column) for column in header]
     named = {target[:2] for target, _ in filter(None, targets)}
     if ("event", "key") not in named or not any(owner[0] == "user" for owner in named):
         raise MappingError(_needs_mapping(name, "its columns are not the API's own (event.key, …)"))
@@ -56,7 +56,7 @@ def _bind_header(
     return FieldBound(fields=tuple(bound.items()), unknown=unknown, where=where)
 
 
-def _header_target(text: str) -> tuple[Target, fields.TypeName | None] | None:
+def header_target(text: str) -> tuple[Target, fields.TypeName | None] | None:
     """The target that a header of the API's own names, as in `event.properties.amount:number`."""
     column, kind = split_type(text)
     names = tuple(column.split(".", 2))

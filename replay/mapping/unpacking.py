@@ -71,7 +71,7 @@ def _values(reading: Reading, star: StarBound, part: Many) -> Iterator[tuple[int
     wrong: list[int] = []
     for order, (place, value) in enumerate(zip(column.index.tolist(), column.tolist(), strict=True)):
         inside = reading.unpacked(value)
-        pairs = _pairs(inside) if is_pairs else inside.items() if type(inside) is dict else None
+        pairs = pairs_of(inside) if is_pairs else inside.items() if type(inside) is dict else None
         if pairs is not None:
             for name, one in pairs:
                 yield place, name, one
@@ -83,7 +83,7 @@ def _values(reading: Reading, star: StarBound, part: Many) -> Iterator[tuple[int
         reading.findings.append(found("cast-failed", shown, column.iloc[wrong], message))
 
 
-def _pairs(array: Any) -> list[tuple[str, Any]] | None:
+def pairs_of(array: Any) -> list[tuple[str, Any]] | None:
     """The keys and values of an array such as `[{"key": "a", "value": {"int_value": "1"}}]`, or None."""
     if type(array) is not list:
         return None

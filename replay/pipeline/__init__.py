@@ -12,6 +12,7 @@ from replay.pipeline.api import (
     send_async,
 )
 from replay.pipeline.checking import CheckResult, check_job
+from replay.pipeline.drafting import Looking, check_command, draft, preset_names
 from replay.pipeline.ledgers import known_before, opened
 from replay.pipeline.plan import Plan, SourcePlan
 from replay.pipeline.planning import make_plan
@@ -32,6 +33,7 @@ from replay.pipeline.tally import RuleTally
 __all__ = [
     "CheckResult",
     "Job",
+    "Looking",
     "Observer",
     "Plan",
     "Preview",
@@ -42,10 +44,12 @@ __all__ = [
     "SourcePlan",
     "as_read",
     "check",
+    "check_command",
     "check_job",
     "check_key",
     "command_of",
     "curl",
+    "draft",
     "dry_run",
     "find_stored",
     "is_sandbox_run",
@@ -55,6 +59,7 @@ __all__ = [
     "make_plan",
     "opened",
     "portion",
+    "preset_names",
     "preview",
     "resend_job",
     "resumed_job",
