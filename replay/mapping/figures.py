@@ -47,7 +47,7 @@ class Figures:
         group, point = match["group"] or "", match["point"] or ""
         if match["whole"].startswith("0") and group and not point:
             group, point = "", group
-        before, after = match["before"].rstrip("-"), match["after"]
+        before, after = match["before"].removesuffix("-"), match["after"]
         if group == point != "" or (point and point not in ".,") or {*before, *after} & set("-.(|"):
             return None
         return cls(shown, group, point, before, after)

@@ -86,7 +86,7 @@ def _named(table: dict[str, Any], owner: tuple[str, ...], where: str) -> Iterato
         text = column_text(".".join(path), where)
         if not isinstance(spec, dict):
             yield Condition(text, values=_texts(spec if isinstance(spec, list) else [spec], text, where))
-        elif spec and set(spec) <= set(_WORDS):
+        elif set(spec) <= set(_WORDS):
             yield _condition({"column": text, **spec}, where)
         elif "column" in spec:
             raise MappingError(f"{where}: {text}: write the condition as a list: where = [{{ column = … }}].")

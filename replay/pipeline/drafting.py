@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from replay.errors import MappingError, SourceError, UsageError
 from replay.mapping import Mapping, bind, presets
-from replay.mapping.drafting import SNOWPLOW, Draft, Scan, drafted, from_preset, recognise
+from replay.mapping.drafting import SNOWPLOW, Draft, Scan, count, drafted, from_preset, recognise
 from replay.pipeline.api import as_read
 from replay.settings import ReadSettings
 from replay.source import open_source
@@ -108,11 +108,12 @@ def _draft(sources: Sequence[Source], looking: Looking, named: str) -> Draft:
         whole = _scan(scan, source, looking, end) and whole
     if not scan.rows:
         raise UsageError(f"{named}: no row that can be read, so there is nothing to draft from.")
-    bound = "all of them" if whole else f"the first that could be looked at in {looking.seconds:g} s"
-    made = drafted(scan, f"Drafted by `replay map` from {named}: {scan.rows:,} rows, {bound}.", looking.read)
-    made.notes.insert(0, f"Looked at {scan.rows:,} rows, {bound}.")
+    rows = count(scan.rows, "row")
+    seen = f"all {rows}" if whole else f"the first {rows}, as many as {looking.seconds:g} s allowed"
+    made = drafted(scan, f"Drafted by `replay map` from {named}, after a look at {seen}.", looking.read)
+    made.notes.insert(0, f"Looked at {seen}.")
     if scan.unreadable:
-        made.notes.append(f"{scan.unreadable:,} rows could not be read; `replay check` says why.")
+        made.notes.append(f"{count(scan.unreadable, 'row')} could not be read; `replay check` says why.")
     return made
 
 

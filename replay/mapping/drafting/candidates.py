@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from replay.mapping import paths
 from replay.mapping.drafting import names
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from replay.mapping.drafting.evidence import Evidence
     from replay.mapping.drafting.scan import Path, Scan
 
+_AVRO: Final = frozenset(("string", "boolean", "int", "long", "float", "double"))
 
-@dataclass(frozen=True, slots=True, order=False)
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """A column or a member with values: `text` as a mapping writes it, `name` its own, `owner` what it is in.
 
@@ -29,13 +31,17 @@ class Candidate:
 
     @property
     def name(self) -> str:
-        """Its own name."""
-        return self.path[-1]
+        """Its own name; of `{"string": …}`, as Avro is written in JSON, the name above."""
+        return self._named[-1]
 
     @property
     def owner(self) -> str:
         """The name of the object that it is in, without what divides its words; nothing at the top."""
-        return names.plain(self.path[-2]) if len(self.path) > 1 else ""
+        return names.plain(self._named[-2]) if len(self._named) > 1 else ""
+
+    @property
+    def _named(self) -> Path:
+        return self.path[:-1] if len(self.path) > 1 and self.path[-1] in _AVRO else self.path
 
     def __lt__(self, other: Candidate) -> bool:
         return len(self.path) < len(other.path)  # of two that are named alike, the one less deep comes first

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from replay.mapping.drafting import names
+from replay.mapping.drafting.writing import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,10 +50,10 @@ def _clock(candidate: Candidate) -> Clock:
     evidence = candidate.evidence
     column = {"column": candidate.text}
     if evidence.all_of("zoned"):
-        return Clock(candidate, column, f"{evidence.present:,} times that name their zone", is_ready=True)
+        return Clock(candidate, column, f"{count(evidence.present, 'time')} with a zone", is_ready=True)
     for kind, unit in _UNITS.items():
         if _all_integers(evidence, kind):
-            remark = f"{evidence.present:,} counts of {kind} since 1970, which are in UTC"
+            remark = f"{count(evidence.present, 'count')} of {kind} since 1970, which are in UTC"
             return Clock(candidate, {**column, "unit": unit}, remark, is_ready=True)
     if evidence.all_of("zoned", "local"):
         return _local(candidate, column, evidence.kinds["local"])
@@ -65,10 +66,10 @@ def _clock(candidate: Candidate) -> Clock:
 def _local(candidate: Candidate, members: dict[str, str], rows: int) -> Clock:
     """A time without a zone; only its own name can tell that it is in UTC."""
     if "utc" in names.words(candidate.name):
-        remark = f"{rows:,} times that name no zone; the column's name says UTC"
+        remark = f"{count(rows, 'time')} without a zone; the column's name says UTC"
         return Clock(candidate, {**members, "timezone": "UTC"}, remark, is_ready=True)
     remark = (
-        f"{rows:,} of {candidate.evidence.present:,} times name no zone, and none is guessed. "
+        f"{rows:,} of {count(candidate.evidence.present, 'time')} without a zone, and none is guessed. "
         "If you know it, write it, and take away the #"
     )
     return Clock(candidate, {**members, "timezone": "…"}, remark, is_ready=False)

@@ -39,7 +39,7 @@ KINDS: Final = {
     "object": r"^\s*\{",
     "array": r"^\s*\[",
 }
-"""The kinds of texts, each told by an expression; a text is of the first kind that fits, else a plain text."""
+"""The kinds of texts, each told by an expression; a text is of the first that fits, else a plain text."""
 
 _OF_INTEGERS: Final = {
     "leading zero": r"^-?0[0-9]",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from replay.mapping.drafting import names
 from replay.mapping.drafting.evidence import NUMBERS_FOR_PEOPLE
+from replay.mapping.drafting.writing import count
 
 if TYPE_CHECKING:
     from replay.mapping.drafting.evidence import Evidence
@@ -32,7 +33,7 @@ def kind_of(name: str, evidence: Evidence) -> Kind:
     if numbers == evidence.present:
         return _numbers(name, evidence)
     if evidence.kinds["boolean"] + evidence.also["0 or 1"] == evidence.present:
-        return Kind("boolean", f"{evidence.present:,} times true or false, yes or no, 1 or 0")
+        return Kind("boolean", f"{count(evidence.present, 'time')} true or false, yes or no, 1 or 0")
     if evidence.all_of("integer", "decimal", *NUMBERS_FOR_PEOPLE):
         return _for_people(name, evidence)
     if numbers * 2 > evidence.present:
@@ -41,21 +42,21 @@ def kind_of(name: str, evidence: Evidence) -> Kind:
 
 
 def _numbers(name: str, evidence: Evidence) -> Kind:
-    counted = _count(evidence.present, "number")
-    for what, words in (("leading zero", "start with 0"), ("long", "have more than 15 digits")):
+    counted = count(evidence.present, "number")
+    for what, words in (("leading zero", "with 0 in front"), ("long", "of more than 15 digits")):
         if evidence.also[what]:
             return Kind(None, f"{counted}; {evidence.also[what]:,} {words}, so string")
     if names.is_of_id(name):
         return Kind(None, f"{counted}, but by its name an id or a code, so string")
     if evidence.also["0 or 1"] == evidence.present and names.words(name)[0] in ("is", "has"):
-        return Kind("boolean", f"{evidence.present:,} times 0 or 1")
+        return Kind("boolean", f"{count(evidence.present, 'time')} 0 or 1")
     return Kind("number", counted)
 
 
 def _for_people(name: str, evidence: Evidence) -> Kind:
     """Numbers with signs between their digits: a format, where all of them can be written in one."""
     written = {kind for kind in NUMBERS_FOR_PEOPLE if evidence.kinds[kind]}
-    counted = _count(evidence.present, "number")
+    counted = count(evidence.present, "number")
     if names.is_of_id(name) or evidence.also["leading zero"]:
         return Kind(None, f"{counted}, by the name or by leading zeros an id or a code, so string")
     if written <= {"1,234", "1,234.56"}:
@@ -76,16 +77,12 @@ def _like(evidence: Evidence, written: set[str]) -> str:
 
 def _seen(evidence: Evidence) -> str:
     """The values of a column, counted: what most of them are, in words."""
-    parts = [_count(rows, _TYPES[kind]) for kind, rows in evidence.types.most_common()]
+    parts = [count(rows, _TYPES[kind]) for kind, rows in evidence.types.most_common()]
     if evidence.texts:
         several = len(evidence.distinct) < min(evidence.texts, 100) and not evidence.types
         different = f", {len(evidence.distinct):,} different" if several else ""
-        parts.append(_count(evidence.texts, "text") + different)
+        parts.append(count(evidence.texts, "text") + different)
     return " and ".join(parts)
-
-
-def _count(rows: int, noun: str) -> str:
-    return f"{rows:,} {noun}{'' if rows == 1 else 's'}"
 
 
 _TYPES = {

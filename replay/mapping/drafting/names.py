@@ -10,15 +10,14 @@ EVENT: Final = (
     "eventname", "eventkey", "event", "eventtype", "eventcode", "eventtitle", "eventtext", "eventaction",
     "action", "activity", "activityname", "activitykind", "이벤트명", "이벤트이름", "이벤트키", "이벤트",
     "이벤트코드", "이벤트유형", "이벤트타입", "이벤트종류", "행동", "행동명", "액션", "활동", "활동명",
-   
 )  # fmt: skip
 EVENT_OF_RECORD: Final = (*EVENT, "name")  # in a table a name is a person's, or a product's
 USER: Final = (
-    "userid", "memberid", "memberno", "membernumber", "customeruserid", "customerid", "customerno",
-    "externaluserid", "externalid", "accountid", "loginid", "useridmetadata", "identity", "uid", "user",
-    "userno", "usernumber", "member", "distinctid", "회원번호", "회원id", "회원아이디", "사용자id",
-    "사용자아이디", "사용자번호", "유저id", "유저아이디", "유저번호", "고객번호", "고객id", "고객아이디",
-    "회원코드", "아이디", "회원", "사용자", "유저",
+    "externaluserid", "customeruserid", "userid", "useridmetadata", "memberid", "memberno",
+    "membernumber", "customerid", "customerno", "externalid", "accountid", "loginid", "identity", "uid",
+    "user", "userno", "usernumber", "member", "distinctid", "회원번호", "회원id", "회원아이디",
+    "사용자id", "사용자아이디", "사용자번호", "유저id", "유저아이디", "유저번호", "고객번호", "고객id",
+    "고객아이디", "회원코드", "아이디", "회원", "사용자", "유저",
 )  # fmt: skip
 DEVICE: Final = (
     "deviceid", "anonymousid", "anonid", "visitorid", "clientid", "cookieid", "installationid",
@@ -89,7 +88,8 @@ def plain(name: str) -> str:
 def is_of_id(name: str) -> bool:
     """Whether a name says that its values are ids or codes, which are texts even where they are digits."""
     parts = words(name)
-    return bool(parts) and (parts[-1] in _OF_IDS or plain(name).endswith(_OF_IDS_KOREAN))
+    at_an_end = bool(parts) and (parts[-1] in _OF_IDS or parts[0] == "id")
+    return at_an_end or plain(name).endswith(_OF_IDS_KOREAN)
 
 
 def personal(name: str) -> str | None:

@@ -31,7 +31,7 @@ class Line:
 
     def __str__(self) -> str:
         written = ("# " if self.off else "") + f"{key(self.name)} = {self.value}"
-        return f"{written:<{COMMENT_AT}}# {clean(self.remark)}" if self.remark else written
+        return f"{written:<{COMMENT_AT - 2}}  # {clean(self.remark)}" if self.remark else written
 
 
 def key(name: str) -> str:
@@ -65,3 +65,8 @@ def table(title: str, lines: Iterable[Line | str]) -> str:
 def clean(remark: str) -> str:
     """A remark that stays in its comment: what TOML forbids there is escaped."""
     return _UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", remark)
+
+
+def count(rows: int, noun: str) -> str:
+    """So many of a thing, in words."""
+    return f"{rows:,} {noun}{'' if rows == 1 else 's'}"
