@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from replay.errors import MappingError, SourceError, UsageError
 from replay.mapping import Mapping, bind, presets
-from replay.mapping.drafting import SNOWPLOW, Draft, Scan, count, drafted, from_preset, recognise
+from replay.mapping.drafting import SNOWPLOW, Draft, Scan, count, drafted, from_preset, personal_in, recognise
 from replay.pipeline.api import as_read
 from replay.settings import ReadSettings
 from replay.source import open_source
@@ -45,18 +45,23 @@ def draft(sources: Sequence[Source], looking: Looking, preset: str | None = None
     """
     named = ", ".join(source.name for source in sources)
     if preset is not None:
-        _fit(Mapping.preset(preset), sources, looking.read)
-        return from_preset(preset, f"The preset {preset}, for {named}.", looking.read)
+        notes = _fit(Mapping.preset(preset), sources, looking.read)
+        return _of_preset(preset, f"The preset {preset}, for {named}.", looking, notes)
     found = {_recognised(source, looking.read) for source in sources}
     (shape,) = found if len(found) == 1 else (None,)
     if shape is not None:
         with suppress(MappingError):
-            _fit(Mapping.preset(shape), sources, looking.read)
+            notes = _fit(Mapping.preset(shape), sources, looking.read)
             about = f"Recognised by its shape: {named}. This is the preset {shape}."
-            made = from_preset(shape, about, looking.read)
-            made.notes.insert(0, f"Recognised by its shape: the preset {shape} fits.")
-            return made
+            recognised = f"Recognised by its shape: the preset {shape} fits."
+            return _of_preset(shape, about, looking, [recognised, *notes])
     return _draft(sources, looking, named)
+
+
+def _of_preset(name: str, about: str, looking: Looking, notes: list[str]) -> Draft:
+    made = from_preset(name, about, looking.read)
+    made.notes += notes
+    return made
 
 
 def _recognised(source: Source, read: ReadSettings) -> str | None:
@@ -79,9 +84,13 @@ def _recognised(source: Source, read: ReadSettings) -> str | None:
     return None
 
 
-def _fit(mapping: Mapping, sources: Sequence[Source], read: ReadSettings) -> None:
-    """Fit a mapping to the beginning of each source. Raises MappingError where it does not fit."""
+def _fit(mapping: Mapping, sources: Sequence[Source], read: ReadSettings) -> list[str]:
+    """Fit a mapping to the beginning of each source; returns what a person should know of the rows there.
+
+    Raises MappingError where it does not fit.
+    """
     unseen: list[dict[str, str]] = []
+    personal: dict[str, str] = {}
     for source in sources:
         with open_source(source, as_read(mapping, read)) as reader:
             chunk = next((chunk for chunk in reader if len(chunk)), None)
@@ -90,11 +99,16 @@ def _fit(mapping: Mapping, sources: Sequence[Source], read: ReadSettings) -> Non
                     bind(mapping, "table", reader.header, source.name, None)
                 continue
             bound = bind(mapping, chunk.kind, chunk.header, source.name, chunk.frame)
-            bound.keep(chunk)
+            kept = bound.keep(chunk)
+            personal.update(personal_in(bound.apply(kept)) if len(kept) else ())
             unseen.append(bound.unseen())
     for text, words in unseen[0].items() if unseen else ():
         if all(text in missing for missing in unseen):
             raise MappingError(words)
+    return [
+        f"{target} looks like personal data: {what}. If it is, leave it out, or map another column."
+        for target, what in personal.items()
+    ]
 
 
 def _draft(sources: Sequence[Source], looking: Looking, named: str) -> Draft:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from replay.mapping import paths
 from replay.mapping.drafting import names
+from replay.mapping.drafting.evidence import Evidence
+from replay.mapping.drafting.scan import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from replay.mapping.drafting.evidence import Evidence
     from replay.mapping.drafting.scan import Path, Scan
+    from replay.records import Mapped
 
 _AVRO: Final = frozenset(("string", "boolean", "int", "long", "float", "double"))
 
@@ -58,6 +60,16 @@ class Candidate:
         return names.personal(self.name)
 
 
+def personal_in(mapped: Mapped) -> Iterator[tuple[str, str]]:
+    """The targets that a mapping fills with personal data, as far as can be seen, and what it is."""
+    for target, column in mapped.columns.items():
+        evidence = Evidence()
+        look(evidence, column)
+        what = Candidate(target[-1:], "", evidence).personal() if target != ("event", "key") else None
+        if what is not None:
+            yield paths.show(target), what
+
+
 def candidates_of(scan: Scan) -> Iterator[Candidate]:
     """The columns that have values, in the order in which they come."""
     for path, evidence in scan.evidence.items():
@@ -71,8 +83,10 @@ def unnameable(path: Path) -> str | None:
     """Why no mapping can name a column; None if it can."""
     if any(name == "" for name in path):
         return "an empty name"
-    if path[-1] in ("*",) or path[0] == "*":
+    if path[-1] == "*":
         return "the name * stands for every other column"
+    if any(name.endswith("\\") for name in path[:-1]):
+        return "a backslash before a dot"
     return None
 
 

@@ -48,7 +48,7 @@ def _numbers(name: str, evidence: Evidence) -> Kind:
             return Kind(None, f"{counted}; {evidence.also[what]:,} {words}, so string")
     if names.is_of_id(name):
         return Kind(None, f"{counted}, but by its name an id or a code, so string")
-    if evidence.also["0 or 1"] == evidence.present and names.words(name)[0] in ("is", "has"):
+    if evidence.also["0 or 1"] == evidence.present and names.words(name)[:1] in (["is"], ["has"]):
         return Kind("boolean", f"{count(evidence.present, 'time')} 0 or 1")
     return Kind("number", counted)
 

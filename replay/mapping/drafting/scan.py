@@ -59,17 +59,7 @@ class Scan:
         for place, name in enumerate(chunk.header):
             if (name,) in self.evidence and name not in self.unusable:
                 cells = columns.present(chunk.frame[place], len(chunk))
-                self._add_column((name,), cells.tolist() if not columns.is_text(cells) else cells)
-
-    def _add_column(self, path: Path, cells: Any) -> None:
-        evidence = self.evidence[path]
-        if not isinstance(cells, list):
-            evidence.add_texts(columns.texts(cells))
-            return
-        for value in cells:
-            if type(value) is not str:
-                evidence.add_value(value)
-        evidence.add_texts(pa.array([value for value in cells if type(value) is str], pa.large_string()))
+                look(self.evidence[name,], cells)
 
     def _add_records(self, records: list[Any]) -> None:
         gathered: defaultdict[Path, list[Any]] = defaultdict(list)
@@ -80,8 +70,19 @@ class Scan:
             if path not in self.evidence and len(self.evidence) >= MEMBERS_MAX:
                 self.unusable["further members"] = f"there are more than {MEMBERS_MAX:,} different ones"
                 continue
-            self.evidence.setdefault(path, Evidence())
-            self._add_column(path, values)
+            look(self.evidence.setdefault(path, Evidence()), values)
+
+
+def look(evidence: Evidence, values: Any) -> None:
+    """Count values, of a column or a list; none of them is absent."""
+    if not isinstance(values, list) and columns.is_text(values):
+        evidence.add_texts(columns.texts(values))
+        return
+    values = values if isinstance(values, list) else values.tolist()
+    for value in values:
+        if type(value) is not str:
+            evidence.add_value(value)
+    evidence.add_texts(pa.array([value for value in values if type(value) is str], pa.large_string()))
 
 
 def _gather(record: dict[str, Any], owner: Path, gathered: defaultdict[Path, list[Any]]) -> None:
