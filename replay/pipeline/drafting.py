@@ -123,7 +123,9 @@ def _draft(sources: Sequence[Source], looking: Looking, named: str) -> Draft:
     if not scan.rows:
         raise UsageError(f"{named}: no row that can be read, so there is nothing to draft from.")
     rows = count(scan.rows, "row")
-    seen = f"all {rows}" if whole else f"the first {rows}, as many as {looking.seconds:g} s allowed"
+    seen = f"all {rows}" if scan.rows > 1 else "the only row"
+    if not whole:
+        seen = f"the first {rows}, as many as {looking.seconds:g} s allowed"
     made = drafted(scan, f"Drafted by `replay map` from {named}, after a look at {seen}.", looking.read)
     made.notes.insert(0, f"Looked at {seen}.")
     if scan.unreadable:
