@@ -161,13 +161,13 @@ def test_personal_data_that_a_preset_would_send_is_warned_of(desk):
 
 
 def test_a_look_that_takes_too_long_ends_and_says_how_far_it_came(desk):
-    desk.numbered(20_000)
+    desk.numbered(90_000)
     moments = iter(range(1_000))
     looking = pipeline.Looking(ReadSettings(), lambda: float(next(moments)), seconds=2)
     draft = pipeline.draft(pipeline.find_stored(["rows.csv"], ReadSettings(), desk.folder), looking)
     assert "as many as 2 s allowed" in draft.text
     rows = int(draft.notes[0].split("the first ")[1].split(" ")[0].replace(",", ""))
-    assert 0 < rows < 20_000
+    assert 0 < rows < 90_000
 
 
 def test_what_a_header_holds_cannot_steer_a_terminal(desk):
