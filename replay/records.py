@@ -87,6 +87,11 @@ class Chunk:
         value: Any = self.frame.iat[place, 0]
         return dict(value)
 
+    def records(self, most: int) -> list[Any]:
+        """The first of the records."""
+        values: list[Any] = self.frame[0].head(most).tolist()
+        return values
+
     def take(self, places: NDArray[np.bool_]) -> Chunk:
         """The same chunk with some of its rows."""
         raw = (

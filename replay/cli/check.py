@@ -70,8 +70,10 @@ def preview(
         text = pipeline.curl(body, url) if as_curl else body.decode()
         # The exact bytes, but for a terminal, which some of them could steer.
         console.print_data(console.clean_json(text) if sys.stdout.isatty() else text)
-    if result.passed_over:
-        console.say(f"{result.passed_over} invalid rows were passed over; `replay check` says why.")
+    if invalid := result.passed_over - result.elsewhere:
+        console.say(f"{invalid} invalid rows were passed over; `replay check` says why.")
+    if result.elsewhere:
+        console.say(f"{result.elsewhere} rows were left out by [where].")
     if not result.bodies:
         console.say("There is no row that could be sent.")
     return 0
@@ -90,7 +92,8 @@ def rules(as_json: Json = False) -> int:
 
 
 def _job(sources: list[str], understanding: Understanding, reading: Reading, folder: Path) -> Job:
-    from replay.pipeline import find_stored, make_job
+    from replay.pipeline import as_read, find_stored, make_job
 
-    mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
+    mapping, rules = understanding.mapping(), understanding.rules()
+    read = as_read(mapping, reading.settings())
     return make_job(find_stored(sources, read, folder), mapping, read, rules)

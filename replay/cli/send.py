@@ -25,12 +25,13 @@ def send(
     sources: Sources, understanding: Understanding, sending: Sending, reading: Reading, talking: Talking
 ) -> int:
     """Send every valid row once, at the set rate, and write down what failed."""
+    from replay.pipeline import as_read, find_stored, make_job
+
     command = Command("send", sending, talking, time.monotonic(), from_stdin="-" in sources)
-    mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
+    mapping, rules = understanding.mapping(), understanding.rules()
+    read = as_read(mapping, reading.settings())
 
     def job(folder: RunFolder) -> Job:
-        from replay.pipeline import find_stored, make_job
-
         return sending.portion_of(make_job(find_stored(sources, read, folder.path), mapping, read, rules))
 
     return perform(command, job)

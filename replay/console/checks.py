@@ -21,7 +21,8 @@ def show_check(result: CheckResult, problems: Path | None) -> None:
     rows = result.rows
     print_data(
         f"{rows['read']:,} rows read: {rows['valid']:,} can be sent "
-        f"({rows['warned']:,} of them with a warning), {rows['invalid']:,} cannot."
+        f"({rows['warned']:,} of them with a warning), {rows['invalid']:,} cannot"
+        + (f", {result.skipped:,} are left out by [where]." if result.skipped else ".")
     )
     _show_keys_and_users(result.event_keys, result.users, result.estimates)
     if problems is not None:

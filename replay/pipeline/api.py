@@ -79,7 +79,7 @@ def check(
 
     Raises UsageError, MappingError and SourceError, each in words.
     """
-    settings = read or ReadSettings()
+    settings = as_read(mapping, read or ReadSettings())
     with tempfile.TemporaryDirectory() as folder:
         return check_job(make_job(find_stored(sources, settings, Path(folder)), mapping, settings, rules))
 
@@ -101,7 +101,7 @@ async def send_async(
     """
     started = time.monotonic()
     settings = run_settings(options)
-    read = options.get("read", ReadSettings())
+    read = as_read(mapping, options.get("read", ReadSettings()))
     with run_folder(settings) as folder, opened(settings) as store:
         found = await asyncio.to_thread(find_stored, sources, read, folder.path)
         job = make_job(found, mapping, read, options.get("rules"))
@@ -169,6 +169,11 @@ def check_key(key: str) -> str:
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise UsageError("The API key is empty, or holds characters that no key has. Copy it again.")
     return key
+
+
+def as_read(mapping: Mapping | None, read: ReadSettings) -> ReadSettings:
+    """How sources are read: as the mapping's `[source]` says, and what the command says wins."""
+    return read if mapping is None else mapping.read.with_(read)
 
 
 def find_stored(sources: Sequence[str | Path], read: ReadSettings, folder: Path) -> list[Source]:

@@ -25,21 +25,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The bodies of the first valid rows, and how many rows before the last of them are not sent."""
+    """The bodies of the first valid rows, and the rows before the last of them that are not sent.
+
+    `elsewhere` of those passed over are left out by the mapping's `[where]`.
+    """
 
     bodies: list[bytes]
     passed_over: int
+    elsewhere: int = 0
 
 
 def preview(job: Job, rows: int) -> Preview:
     """Read no more of the sources than the first `rows` valid rows need."""
     bodies: list[bytes] = []
-    passed_over = 0
+    passed_over = elsewhere = 0
     for chosen in _chosen(replace(job, limit=rows)):
         made = bodies_of(chosen.judged.mapped, chosen.fates == Fate.SEND)
         bodies += [body for body in made if body is not None]
         passed_over += len(chosen.judged) - chosen.count(Fate.SEND)
-    return Preview(bodies, passed_over)
+        elsewhere += chosen.judged.elsewhere
+    return Preview(bodies, passed_over, elsewhere)
 
 
 def look_at(job: Job) -> None:
