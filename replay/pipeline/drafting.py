@@ -50,6 +50,12 @@ def draft(sources: Sequence[Source], looking: Looking, preset: str | None = None
         notes = _fit(Mapping.preset(preset), sources, looking.read)
         return _of_preset(preset, f"The preset {preset}, for {named}.", looking, notes)
     found = {_recognised(source, looking.read) for source in sources}
+    if len(found - {None}) > 1:
+        shapes = ", ".join(sorted(str(shape) for shape in found if shape))
+        raise MappingError(
+            f"{named}: exports of different shapes ({shapes}), and one mapping cannot fit them all. "
+            "Draft one for each."
+        )
     (shape,) = found if len(found) == 1 else (None,)
     if shape is not None:
         with suppress(MappingError):

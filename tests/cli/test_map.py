@@ -182,3 +182,14 @@ def test_standard_input_can_be_looked_at(desk):
     with (desk.folder / "rows.jsonl").open("rb") as stdin:
         made = desk.alone("map", "-", "--format", "jsonl", stdin=stdin)
     assert (made.code, 'key = "event"' in made.out) == (0, True)
+
+
+def test_sources_that_one_mapping_cannot_fit_are_refused(desk):
+    desk.csv("buy,u1,1,a")
+    names = [
+        example(desk, name) for name in ("segment.jsonl", "mixpanel.jsonl", "hackle_data_import_shape.jsonl")
+    ]
+    shapes = desk.type("map", *names)
+    assert (shapes.code, "different shapes (mixpanel, segment)" in shapes.err) == (2, True)
+    kinds = desk.type("map", "rows.csv", names[2])
+    assert (kinds.code, "some are JSON records" in kinds.err) == (2, True)
