@@ -20,6 +20,7 @@ from replay.settings import (
     RunSettings,
     SendSettings,
     SinkSettings,
+    parse_columns,
     parse_ledger,
     parse_rate,
     parse_share,
@@ -39,9 +40,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but erro
 Runs = Annotated[Path, typer.Option("--runs", help="The folder in which runs keep their files.")]
 Sources = Annotated[
     list[str],
-    typer.Argument(
-        metavar="SOURCE", help="Files, globs, folders, or - for standard input.", show_default=False
-    ),
+    typer.Argument(metavar="SOURCE", help="Files, globs, folders, addresses, or -.", show_default=False),
 ]
 
 
@@ -50,7 +49,7 @@ class Reading:
     """How sources are read."""
 
     format_: Annotated[
-        str | None, typer.Option("--format", help="csv, tsv or jsonl, where the name does not tell.")
+        str | None, typer.Option("--format", help="csv, tsv, jsonl, json or parquet; else it is found out.")
     ] = None
     encoding: Annotated[
         str | None, typer.Option("--encoding", help="For files that are not UTF-8, such as cp949.")
@@ -62,11 +61,23 @@ class Reading:
         str | None, typer.Option("--quotechar", help="What cells are quoted with; '' for nothing.")
     ] = None
 
+    columns: Annotated[
+        str | None, typer.Option("--columns", metavar="A,B,C", help="The columns of a table without header.")
+    ] = None
+    records: Annotated[
+        str | None,
+        typer.Option("--records", metavar="PATH", help="Where the array of records is in JSON documents."),
+    ] = None
+
     def settings(self) -> ReadSettings:
         """The settings that these options stand for."""
-        delimiter = "\t" if self.delimiter == "\\t" else self.delimiter
         return ReadSettings(
-            format=self.format_, encoding=self.encoding, delimiter=delimiter, quotechar=self.quotechar
+            format=self.format_,
+            encoding=self.encoding,
+            delimiter="\t" if self.delimiter == "\\t" else self.delimiter,
+            quotechar=self.quotechar,
+            columns=None if self.columns is None else parse_columns(self.columns),
+            records=self.records,
         )
 
 

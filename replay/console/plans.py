@@ -37,6 +37,8 @@ def show_plan(plan: Plan, settings: RunSettings) -> None:
 def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
     for source in plan.sources:
         how = [source.format, source.compression, source.encoding, _delimiter(source.delimiter)]
+        if source.read.columns is not None:
+            how.append("no header")
         yield (
             "source",
             f"{clean(source.source.name)} ({', '.join(part for part in how if part)}): {source.rows:,} rows",
@@ -85,7 +87,7 @@ def _causes(skipped: dict[str, int]) -> str:
 
 
 def _delimiter(delimiter: str | None) -> str | None:
-    return None if delimiter is None else {"\t": "tab"}.get(delimiter, f"'{delimiter}'")
+    return None if delimiter is None else "delimiter " + {"\t": "tab"}.get(delimiter, f"'{delimiter}'")
 
 
 def _pace(plan: Plan, settings: RunSettings) -> str:

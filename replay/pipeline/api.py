@@ -28,7 +28,7 @@ from replay.settings import (
     parse_rate,
     parse_share,
 )
-from replay.source import Source, find, spool
+from replay.source import Source, find, store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -177,11 +177,11 @@ def as_read(mapping: Mapping | None, read: ReadSettings) -> ReadSettings:
 
 
 def find_stored(sources: Sequence[str | Path], read: ReadSettings, folder: Path) -> list[Source]:
-    """Find the sources; standard input is stored in `folder` first, because it is read twice."""
+    """Find the sources; what is no file is stored in `folder` first, because it is read twice."""
     found = find([str(source) for source in sources], read)
     for source in found:
         _check_name(source.name)
-    return [source if source.path is not None else spool(source, folder) for source in found]
+    return [store(source, folder, number) for number, source in enumerate(found, 1)]
 
 
 def _check_name(name: str) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from replay.ledger import Content, Resolved
     from replay.pipeline.stages import Job
     from replay.pipeline.tally import Tally
+    from replay.settings import ReadSettings
     from replay.source import Fingerprint, Source
 
 
@@ -27,6 +28,7 @@ class SourcePlan:
     """
 
     source: Source
+    read: ReadSettings
     format: str
     encoding: str
     compression: str | None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from replay.errors import MappingError, SourceError
 from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
-from replay.pipeline.identity import Beginning, content_of, identify
+from replay.pipeline.identity import Beginning, content_read, identify
 from replay.pipeline.plan import Plan, SourcePlan, stamp_of
 from replay.pipeline.refusing import refuse_beginnings, refuse_changed, refuse_other_bytes
 from replay.pipeline.stages import Job, Judged, Judging
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from replay.pipeline.choosing import Chosen
     from replay.pipeline.identity import Identity
+    from replay.settings import ReadSettings
     from replay.source import Reader, Source
 
 Watch = Callable[[int, int], None]
@@ -70,7 +71,8 @@ class _Planning:
         uid = f"source {index}" if identity is None else identity.resolved.uid
         stamp = stamp_of(source)
         rows = _Rows()
-        with open_source(source, self.plan.job.read_settings(index)) as reader:
+        read = self.plan.job.read_settings(index)
+        with open_source(source, read) as reader:
             beginning = Beginning(reader)
             judging = Judging(self.plan.job, self._judge, reader, uid, beginning.add)
             for judged in judging:
@@ -80,7 +82,7 @@ class _Planning:
                     self._listen(source.name, judged)
                 yield judged.chunk.position
             if identity is not None:
-                self._add(_source_plan(reader, rows, stamp, identity, beginning))
+                self._add(_source_plan(reader, rows, stamp, identity, beginning, read))
         if rows.read:
             self._unseen.append(judging.unseen())
 
@@ -139,7 +141,12 @@ class _Rows:
 
 
 def _source_plan(
-    reader: Reader, rows: _Rows, stamp: tuple[int, int], identity: Identity, beginning: Beginning
+    reader: Reader,
+    rows: _Rows,
+    stamp: tuple[int, int],
+    identity: Identity,
+    beginning: Beginning,
+    read: ReadSettings,
 ) -> SourcePlan:
     if reader.fingerprint.digest != identity.fingerprint.digest:
         raise SourceError(
@@ -148,6 +155,7 @@ def _source_plan(
         )
     return SourcePlan(
         source=reader.source,
+        read=read,
         format=reader.format,
         encoding=reader.encoding,
         compression=reader.compression,
@@ -156,7 +164,7 @@ def _source_plan(
         rows=rows.read,
         fingerprint=reader.fingerprint,
         stamp=stamp,
-        content=content_of(identity.fingerprint, beginning.head, torn=rows.are_torn(reader)),
+        content=content_read(reader, read, beginning, torn=rows.are_torn(reader)),
         resolved=identity.resolved,
         opening=beginning.opening,
     )

@@ -70,7 +70,7 @@ def _uid(job: Job, index: int, source: Source) -> str:
     """The name of a source's content, where the mapping sends ids: it takes all its bytes to tell."""
     if job.mapping is None or not job.mapping.sends_ids:
         return f"source {index}"
-    return fingerprint_of(source).digest[:12]
+    return fingerprint_of(source, job.read_settings(index)).digest[:12]
 
 
 def curl(body: bytes, url: str) -> str:
