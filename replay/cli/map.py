@@ -60,8 +60,9 @@ def draft_mapping(
     _check_output(drafting)
     with tempfile.TemporaryDirectory() as folder:
         found = pipeline.find_stored(sources or [], reading.settings(), Path(folder))
-        looking = pipeline.Looking(reading.settings(), time.monotonic)
-        draft = pipeline.draft(found, looking, drafting.preset)
+        with console.reading(quiet=drafting.quiet) as watch:
+            looking = pipeline.Looking(reading.settings(), time.monotonic, watch)
+            draft = pipeline.draft(found, looking, drafting.preset)
     if drafting.output is None:
         console.print_data(draft.text.rstrip("\n"))
     else:

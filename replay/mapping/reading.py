@@ -86,6 +86,10 @@ class Reading:
 
     def raw(self, shown: str, place: Located) -> pd.Series[Any]:
         """What stands at a place, uncast; `shown` is the field of what is found wrong there."""
+        if place.column is None and len(place.path) == 1:
+            (name,) = place.path
+            values = [record.get(name) if type(record) is dict else None for record in self.records]
+            return columns.drop_absent(values, range(len(values)))
         if place.column is None:
             return self._picked(shown, place, self.records, range(len(self.records)))
         if not place.path:

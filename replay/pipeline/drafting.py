@@ -11,12 +11,14 @@ from replay.errors import MappingError, SourceError, UsageError
 from replay.mapping import Mapping, bind, presets
 from replay.mapping.drafting import SNOWPLOW, Draft, Scan, count, drafted, from_preset, personal_in, recognise
 from replay.pipeline.api import as_read
+from replay.pipeline.plan import stamp_of
 from replay.settings import ReadSettings
 from replay.source import open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from replay.pipeline.planning import Watch
     from replay.source import Source
 
 SECONDS: Final = 20.0
@@ -29,12 +31,12 @@ _UNQUOTED: Final = ReadSettings(format="tsv", delimiter="\t", quotechar="")
 class Looking:
     """How a draft looks: with what settings sources are read, by which clock, and who watches.
 
-    `watch` is told how many rows were looked at.
+    `watch` is told the bytes read of all sources, and their size.
     """
 
     read: ReadSettings
     clock: Callable[[], float]
-    watch: Callable[[int], None] = lambda _: None
+    watch: Watch | None = None
     seconds: float = SECONDS
 
 
@@ -48,6 +50,12 @@ def draft(sources: Sequence[Source], looking: Looking, preset: str | None = None
         notes = _fit(Mapping.preset(preset), sources, looking.read)
         return _of_preset(preset, f"The preset {preset}, for {named}.", looking, notes)
     found = {_recognised(source, looking.read) for source in sources}
+    if len(found - {None}) > 1:
+        shapes = ", ".join(sorted(str(shape) for shape in found if shape))
+        raise MappingError(
+            f"{named}: exports of different shapes ({shapes}), and one mapping cannot fit them all. "
+            "Draft one for each."
+        )
     (shape,) = found if len(found) == 1 else (None,)
     if shape is not None:
         with suppress(MappingError):
@@ -115,11 +123,17 @@ def _draft(sources: Sequence[Source], looking: Looking, named: str) -> Draft:
     scan = Scan()
     end = looking.clock() + looking.seconds
     whole = True
-    for source in sources:
+    sizes = [stamp_of(source)[0] for source in sources]
+    for index, source in enumerate(sources):
         if looking.clock() >= end:
             whole = False
             break
-        whole = _scan(scan, source, looking, end) and whole
+        for position in _scan(scan, source, looking.read):
+            if looking.watch is not None:
+                looking.watch(sum(sizes[:index]) + position, sum(sizes))
+            if looking.clock() >= end:
+                whole = False
+                break
     if not scan.rows:
         raise UsageError(f"{named}: no row that can be read, so there is nothing to draft from.")
     rows = count(scan.rows, "row")
@@ -133,19 +147,18 @@ def _draft(sources: Sequence[Source], looking: Looking, named: str) -> Draft:
     return made
 
 
-def _scan(scan: Scan, source: Source, looking: Looking, end: float) -> bool:
-    """Look at the rows of a source; returns whether the time sufficed for all of them."""
-    with open_source(source, looking.read) as reader:
-        begun = False
-        for chunk in reader:
-            if not begun:
-                scan.begin(chunk.kind, reader.header)
-                begun = True
+def _scan(scan: Scan, source: Source, read: ReadSettings) -> Iterator[int]:
+    """Look at the rows of a source; yields how many of its bytes were read, where more may follow."""
+    with open_source(source, read) as reader:
+        chunks = iter(reader)
+        chunk = next(chunks, None)
+        if chunk is not None:
+            scan.begin(chunk.kind, reader.header)
+        while chunk is not None:
             scan.add(chunk)
-            looking.watch(scan.rows)
-            if looking.clock() >= end:
-                return next((False for rest in reader if len(rest)), True)
-    return True
+            position, chunk = chunk.position, next(chunks, None)
+            if chunk is not None:
+                yield position
 
 
 def check_command(sources: Sequence[str], mapping: str) -> str:

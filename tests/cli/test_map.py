@@ -4,16 +4,19 @@ import json
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from cli.desk import TOP
 
 from replay import pipeline
 from replay.settings import ReadSettings
-from replay.source import Source, open_source
 
 EXAMPLES = TOP / "tests" / "mapping" / "examples"
 CLEAN = {
     "amplitude.jsonl": "amplitude",
+    "amplitude_export.zip": "amplitude",
+    "snowplow_enriched.tsv": "snowplow",
     "mixpanel.jsonl": "mixpanel",
     "segment.jsonl": "segment",
     "segment.json.gz": "segment",
@@ -67,14 +70,20 @@ def test_the_sample_data_can_be_mapped(desk, name):
     assert checked.code == (3 if name == "messy.csv" else 0)
 
 
-def test_snowplow_is_told_by_its_first_line_though_it_has_neither_header_nor_quotes(desk):
-    name = example(desk, "snowplow_enriched.tsv")
-    read = ReadSettings(format="tsv", quotechar="", columns=tuple(f"c{n}" for n in range(131)))
-    with open_source(Source(name, Path(name)), read) as reader:
-        if reader.header[0] != "c0":
-            pytest.skip("tables without a header are not read yet")
-    made, checked = mapped(desk, name)
-    assert "the preset snowplow fits" in made.err
+def test_pages_of_records_keep_their_path_in_the_draft(desk):
+    name = example(desk, "clevertap_page.json")
+    made, checked = mapped(desk, name, "--records", "records")
+    assert 'records = "records"' in (desk.folder / "m.toml").read_text("utf-8")
+    assert "write the event's key into the mapping" in made.err
+    assert (checked.code, checked.rows["read"]) == (3, 1)
+
+
+def test_a_parquet_of_posthog_is_clean_by_its_preset(desk):
+    record = json.loads((EXAMPLES / "posthog_batch_export.jsonl").read_text("utf-8"))
+    texts = {name: json.dumps(record[name]) for name in ("properties", "person_properties")}
+    pq.write_table(pa.Table.from_pylist([record | texts]), desk.folder / "events.parquet")
+    made, checked = mapped(desk, "events.parquet")
+    assert "the preset posthog fits" in made.err
     assert (checked.code, checked.rows["valid"]) == (0, 1)
 
 
@@ -182,3 +191,14 @@ def test_standard_input_can_be_looked_at(desk):
     with (desk.folder / "rows.jsonl").open("rb") as stdin:
         made = desk.alone("map", "-", "--format", "jsonl", stdin=stdin)
     assert (made.code, 'key = "event"' in made.out) == (0, True)
+
+
+def test_sources_that_one_mapping_cannot_fit_are_refused(desk):
+    desk.csv("buy,u1,1,a")
+    names = [
+        example(desk, name) for name in ("segment.jsonl", "mixpanel.jsonl", "hackle_data_import_shape.jsonl")
+    ]
+    shapes = desk.type("map", *names)
+    assert (shapes.code, "different shapes (mixpanel, segment)" in shapes.err) == (2, True)
+    kinds = desk.type("map", "rows.csv", names[2])
+    assert (kinds.code, "some are JSON records" in kinds.err) == (2, True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -279,13 +278,17 @@ EVENTS: list[tuple[str, str, list[Any]]] = [
 ]
 
 
-def sent(path: Path, mapping: Mapping, read: ReadSettings | None = None) -> list[Any]:
+def sent(path: Path, mapping: Mapping) -> list[Any]:
     """The events of a file that is clean by its mapping."""
-    read = as_read(mapping, ReadSettings()) if read is None else read
+    read = as_read(mapping, ReadSettings())
     job = make_job(find_stored([path], read, path.parent), mapping, read)
     found = check_job(job)
     assert found.rows["invalid"] == 0, [problem.as_dict() for problem in found.problems]
     return [json.loads(body) for body in preview(job, 1000).bodies]
+
+
+AMPLITUDE = next(events for _, file, events in EVENTS if file == "amplitude.jsonl")
+EVENTS.append(("amplitude", "amplitude_export.zip", AMPLITUDE))
 
 
 @pytest.mark.parametrize(("name", "file", "events"), EVENTS, ids=[file for _, file, _ in EVENTS])
@@ -293,14 +296,8 @@ def test_an_export_becomes_events_by_its_preset_alone(name: str, file: str, even
     assert sent(EXAMPLES / file, Mapping.preset(name)) == events
 
 
-def test_snowplow_events_find_their_columns_and_the_members_of_their_json(tmp_path: Path) -> None:
-    preset = Mapping.preset("snowplow")
-    assert preset.read.columns is not None
-    assert (len(preset.read.columns), preset.read.quotechar, preset.read.delimiter) == (131, "", "\t")
-    file = tmp_path / "events.tsv"
-    rows = (EXAMPLES / "snowplow_enriched.tsv").read_text("utf-8")
-    file.write_text("\t".join(preset.read.columns) + "\n" + rows, "utf-8")
-    (event,) = sent(file, preset, replace(preset.read, columns=None))
+def test_snowplow_events_find_their_columns_and_the_members_of_their_json() -> None:
+    (event,) = sent(EXAMPLES / "snowplow_enriched.tsv", Mapping.preset("snowplow"))
     assert event["event"]["key"] == "purchase"
     assert event["event"]["properties"] == {
         "eventId": "c6ef3124-b53a-4b13-a233-0088f79dcbcb",

@@ -132,7 +132,7 @@ class _Drafting:
     def _choose_time(self, left: list[Candidate]) -> list[Candidate]:
         self._clock = clock = propose_time(left)
         if clock is not None and not clock.is_ready:
-            self.notes.append(f"The time {clock.candidate.text} goes out as text: {clock.remark}.")
+            self.notes.append(f"The time {clock.candidate.text} goes out as it is: {clock.remark}.")
         return [one for one in left if clock is None or not clock.is_ready or one is not clock.candidate]
 
     def _source(self, one: Candidate, kind: str | None = None, form: str | None = None) -> str:

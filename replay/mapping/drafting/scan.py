@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from replay.errors import MappingError
 from replay.mapping import columns
 from replay.mapping.drafting.evidence import Evidence
 from replay.records import CARRIED
@@ -37,7 +38,12 @@ class Scan:
         self.unusable: dict[str, str] = {}
 
     def begin(self, kind: str, header: tuple[str, ...]) -> None:
-        """Turn to another source; `header` of records is empty."""
+        """Turn to another source; `header` of records is empty. MappingError for one of another kind."""
+        if self.sources and kind != self.kind:
+            raise MappingError(
+                "Some of the sources are tables and some are JSON records, and one mapping cannot fit both. "
+                "Draft one for each kind."
+            )
         self.kind = kind
         self.sources += 1
         for place, name in enumerate(header, 1):
