@@ -118,10 +118,10 @@ async def ahead(items: Generator[Batch, None, None]) -> AsyncGenerator[Batch, No
     """Yield each item while a thread makes the next one; the items are closed with it."""
     coming = asyncio.ensure_future(asyncio.to_thread(next, items, None))
     try:
-        while (item := await coming) is not None:
+        while (item := await asyncio.shield(coming)) is not None:
             coming = asyncio.ensure_future(asyncio.to_thread(next, items, None))
             yield item
     finally:
-        # The thread may still be at work on a batch that nobody wants any more.
+        # The thread may still be at work on a batch that nobody wants any more, cancelled or not.
         await asyncio.gather(coming, return_exceptions=True)
         items.close()

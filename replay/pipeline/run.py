@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from replay.ledger import Book, Store
     from replay.pipeline.plan import Plan
-    from replay.records import Event, Result
+    from replay.records import Answers, Event, Result
     from replay.sender import Announce
     from replay.settings import RunSettings
 
@@ -44,13 +44,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a run stands at this moment; `tried`: rows that ended in this leg, `rate`: the most for now."""
+    """How a run stands at this moment; `tried`: rows that ended in this leg, `rate`: the most for now.
+
+    `answers`: what came back from this leg's requests; it goes on counting, so copy what is to be kept.
+    """
 
     counts: Counts
     tried: int
     in_flight: int
     rate: float | None
     waiting_for: str | None
+    answers: Answers
 
 
 class Observer(Protocol):
@@ -217,6 +221,7 @@ class Run:
             fault = error
         ticking.cancel()
         (ended,) = await asyncio.gather(ticking, return_exceptions=True)
+        self._tell(sender, recorder)
         return fault or (ended if isinstance(ended, Exception) else None)
 
     async def _target(self, stack: AsyncExitStack) -> RunSettings:
@@ -243,15 +248,7 @@ class Run:
         next_summary = time.monotonic() + SUMMARY_SECONDS
         try:
             while True:
-                self.observer.on_progress(
-                    Progress(
-                        recorder.counts,
-                        recorder.counts.tried() - self._tried_before,
-                        sender.in_flight,
-                        sender.rate_now,
-                        sender.waiting_for,
-                    )
-                )
+                self._tell(sender, recorder)
                 await self._on_disk(book.write)
                 if time.monotonic() >= next_summary:
                     await asyncio.to_thread(self._write_running, recorder.counts)
@@ -262,6 +259,11 @@ class Run:
         except Exception as error:
             sender.stop("error", str(error))
             raise
+
+    def _tell(self, sender: Sender | Crew, recorder: Recorder) -> None:
+        counts, tried = recorder.counts, recorder.counts.tried() - self._tried_before
+        now = sender.in_flight, sender.rate_now, sender.waiting_for
+        self.observer.on_progress(Progress(counts, tried, *now, recorder.attempts.answers))
 
     def _finish(self, sender: Sender | Crew, recorder: Recorder, book: Book) -> Summary:
         """Make the files whole and write the last summary."""
