@@ -156,7 +156,7 @@ def run_to_its_end(run: Run, store: Store, talking: Talking, started: float) -> 
     """Send a run's rows, showing how it goes; a signal stops it."""
     from replay import console
 
-    with console.sending(run.plan.valid, quiet=talking.silent, log=talking.log_file) as observer:
+    with console.sending(len(run.plan.sources), quiet=talking.silent, log=talking.log_file) as observer:
         run.observer = observer
         summary: Summary = _run_loop(_interruptible(run, store, started))
     return summary

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 from replay.crew import Crew
 from replay.errors import BusyError, StorageError
 from replay.ledger import begin, reopen, target_of
-from replay.pipeline.choosing import Known
+from replay.pipeline.choosing import Fate, Known
+from replay.pipeline.course import course_of
 from replay.pipeline.feed import ahead, batches
 from replay.pipeline.ledgers import opening_of
 from replay.pipeline.record import run_record
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from replay.ledger import Book, Store
+    from replay.pipeline.course import Place
     from replay.pipeline.plan import Plan
     from replay.records import Answers, Event, Result
     from replay.sender import Announce
@@ -46,7 +48,8 @@ T = TypeVar("T")
 class Progress:
     """How a run stands at this moment; `tried`: rows that ended in this leg, `rate`: the most for now.
 
-    `answers`: what came back from this leg's requests; it goes on counting, so copy what is to be kept.
+    `rows`: those that this leg has to send in all, `place`: how far it is in the sources. `answers`: what
+    came back from this leg's requests; it goes on counting, so copy what is to be kept.
     """
 
     counts: Counts
@@ -55,6 +58,8 @@ class Progress:
     rate: float | None
     waiting_for: str | None
     answers: Answers
+    rows: int
+    place: Place
 
 
 class Observer(Protocol):
@@ -131,6 +136,7 @@ class Run:
         self._sender: Sender | Crew | None = None
         self._interrupted = False
         self._tried_before = 0
+        self._course = course_of(plan)
         self._disk = ThreadPoolExecutor(1, "ledger")
 
     async def send(self, store: Store, started: float | None = None) -> Summary:
@@ -239,6 +245,8 @@ class Run:
         async with aclosing(ahead(batches(self.plan, known, book.copies))) as feed:
             async for batch in feed:
                 if batch.chosen is not None:
+                    position = batch.chosen.judged.chunk.position
+                    self._course.add(batch.source, position, batch.chosen.count(Fate.SEND))
                     await recorder.add_chunk(batch.source, batch.chosen)
                 yield batch.events
         recorder.counts.skip("limit", self.plan.skipped["limit"])
@@ -263,7 +271,9 @@ class Run:
     def _tell(self, sender: Sender | Crew, recorder: Recorder) -> None:
         counts, tried = recorder.counts, recorder.counts.tried() - self._tried_before
         now = sender.in_flight, sender.rate_now, sender.waiting_for
-        self.observer.on_progress(Progress(counts, tried, *now, recorder.attempts.answers))
+        place = self._course.at(tried)
+        answers = recorder.attempts.answers
+        self.observer.on_progress(Progress(counts, tried, *now, answers, self.plan.valid, place))
 
     def _finish(self, sender: Sender | Crew, recorder: Recorder, book: Book) -> Summary:
         """Make the files whole and write the last summary."""
