@@ -197,14 +197,24 @@ class Talking:
 
     as_json: Json = False
     quiet: Quiet = False
-    log_file: Annotated[
-        Path | None, typer.Option("--log-file", help="Add what happens to this file, as lines of JSON.")
-    ] = None
 
     @property
     def silent(self) -> bool:
         """Whether nothing is drawn for people."""
         return self.as_json or self.quiet
+
+
+@dataclass(frozen=True, slots=True)
+class Watching(Talking):
+    """What is said of a run that sends, and where."""
+
+    log_file: Annotated[
+        Path | None, typer.Option("--log-file", help="Add what happens to this file, as lines of JSON.")
+    ] = None
+    metrics_port: Annotated[
+        int | None,
+        typer.Option("--metrics-port", min=1, max=65535, help="Tell Prometheus on this port of 127.0.0.1."),
+    ] = None
 
 
 def grouped(command: Callable[..., int]) -> Callable[..., int]:

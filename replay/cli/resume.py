@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from replay import hackle
-from replay.cli.options import Json, Runs, Talking, grouped
+from replay.cli.options import Json, Runs, Watching, grouped
 from replay.cli.running import EXITS, find_key, run_to_its_end, show
 
 Run = Annotated[str, typer.Argument(metavar="RUN", help="A run: its id, its folder, or last.")]
@@ -51,7 +51,7 @@ class GoingOn:
 def resume(
     run: Run,
     going_on: GoingOn,
-    talking: Talking,
+    talking: Watching,
     url: Annotated[
         str | None, typer.Option("--url", help="The run's own address, where it has to be given again.")
     ] = None,
@@ -71,7 +71,7 @@ def resume(
         return show(talking, ended, None)
     key = "" if pipeline.is_sandbox_run(folder) else find_key(api_key_file)
     settings = pipeline.resumed_settings(folder, key, going_on.changed(), url)
-    with pipeline.opened(settings) as store:
+    with console.measuring(talking.metrics_port) as metrics, pipeline.opened(settings) as store:
         known = pipeline.known_before(store, settings, folder.run, resumed=True)
         with console.reading(quiet=talking.silent) as watch:
             plan = pipeline.make_plan(pipeline.resumed_job(folder), known, watch)
@@ -79,7 +79,7 @@ def resume(
             console.show_plan(plan, settings)
         leg = pipeline.Run(plan, settings, folder, pipeline.command_of(folder), resumed=True)
         assert store is not None
-        return show(talking, run_to_its_end(leg, store, talking, started), leg.stop_reason)
+        return show(talking, run_to_its_end(leg, store, talking, started, metrics), leg.stop_reason)
 
 
 def settle(

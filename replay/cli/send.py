@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from replay.cli.options import Reading, Sending, Sources, Talking, Understanding, grouped
+from replay.cli.options import Reading, Sending, Sources, Understanding, Watching, grouped
 from replay.cli.running import EXITS, Command, perform
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def send(
-    sources: Sources, understanding: Understanding, sending: Sending, reading: Reading, talking: Talking
+    sources: Sources, understanding: Understanding, sending: Sending, reading: Reading, talking: Watching
 ) -> int:
     """Send every valid row once, at the set rate, and write down what failed."""
     command = Command("send", sending, talking, time.monotonic(), from_stdin="-" in sources)
@@ -43,7 +43,7 @@ def resend(
     understanding: Understanding,
     sending: Sending,
     reading: Reading,
-    talking: Talking,
+    talking: Watching,
     only: Annotated[
         str | None, typer.Option("--only", help="Outcomes and statuses to take, such as ambiguous,400.")
     ] = None,

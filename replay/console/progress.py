@@ -45,10 +45,27 @@ def reading(*, quiet: bool) -> Iterator[Watch | None]:
 
 
 @contextmanager
-def sending(sources: int, *, quiet: bool, log: Path | None = None) -> Iterator[Observer]:
-    """Who shows how a run of so many files goes: a bar on a terminal, else a line now and then; and a log."""
+def measuring(port: int | None) -> Iterator[Observer | None]:
+    """Who tells Prometheus how a run goes, on this port; None where nobody asks. Raises UsageError."""
+    if port is None:
+        yield None
+        return
+    from replay.console.metrics import Metrics
+
+    with Metrics(port) as observer:
+        yield observer
+
+
+@contextmanager
+def sending(
+    sources: int, *, quiet: bool, log: Path | None = None, also: Observer | None = None
+) -> Iterator[Observer]:
+    """Who shows how a run of so many files goes: a bar on a terminal, else a line now and then; and a log.
+
+    `also`: somebody else who is told.
+    """
     with ExitStack() as stack:
-        observers: list[Observer] = []
+        observers: list[Observer] = [] if also is None else [also]
         if not quiet and sys.stderr.isatty():
             observers.append(stack.enter_context(Bar(several=sources > 1)))
         elif not quiet:
