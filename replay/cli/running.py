@@ -9,7 +9,7 @@ import stat
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from replay.pipeline import Job, Observer, Plan, Run
     from replay.report import RunFolder, Summary
     from replay.settings import RunSettings
-
-
-EXITS: Final = (
-    "Exit: 0 everything delivered or skipped on purpose, 1 stopped by an error, 2 wrong usage, "
-    "3 some rows not delivered, 4 some rows ambiguous, 130 interrupted."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +58,7 @@ def perform(command: Command, make: Callable[[RunFolder], Job]) -> int:
         with console.reading(quiet=talking.silent) as watch:
             plan = make_plan(job, known_before(store, settings, folder.run), watch)
         if not talking.quiet:
-            console.show_plan(plan, settings)
+            console.show_plan(plan, settings, talking.given)
         if store is None or settings.dry_run:
             return show(talking, dry_run(plan, command.name, command.started), None)
         _confirm(command, plan)

@@ -37,12 +37,17 @@ def show_plan(plan: Plan, settings: RunSettings, given: Sequence[str] = ()) -> N
     """
     for name, text in _plan_lines(plan, settings):
         say(folded(name, text))
-    if given:
-        say(folded("settings", ", ".join(given)))
+    show_settings(given)
     if not settings.dry_run and not settings.sandbox:
         say("Before you send:")
         for note in HONEST_NOTES:
             say(f"  - {note}")
+
+
+def show_settings(given: Sequence[str]) -> None:
+    """Which settings come from elsewhere than the command line, and from where."""
+    if given:
+        say(folded("settings", clean(", ".join(given))))
 
 
 def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
@@ -81,7 +86,7 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
         yield "processes", _processes(settings.send)
     yield "results", str(settings.runs)
     earlier = 0 if plan.known.store is None else runs_known(plan.known.store)
-    yield "ledger", f"{settings.ledger_path}, {earlier:,} earlier runs known"
+    yield "ledger", f"{settings.ledger_path}, {earlier:,} earlier run{'' if earlier == 1 else 's'} known"
 
 
 def _source_lines(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,7 +69,8 @@ class Mapping:
             raise MappingError(f"{path}: not UTF-8 ({error.reason}). Save the mapping as UTF-8.") from error
         except OSError as error:
             raise MappingError(
-                f"{path}: cannot be read ({error.strerror}). Draft one with: replay map SOURCE -o {path}"
+                f"{path}: cannot be read ({error.strerror}).{_near(Path(path))} "
+                f"Draft one with: replay map SOURCE -o {path}"
             ) from error
         except tomllib.TOMLDecodeError as error:
             raise MappingError(f"{path}: not TOML: {error}. Mend the line.") from error
@@ -153,3 +155,10 @@ def _parse_assignment(assignment: str) -> tuple[Target, Source]:
     if value is None:
         raise MappingError(f"{_OPTION} {assignment}: {source[1:]!r} is no number, as the API wants here.")
     return target, parse_source({"const": value}, target, _OPTION)
+
+
+def _near(path: Path) -> str:
+    """Mappings beside the one that is not there, if one of them may be meant."""
+    names = {other.name for other in path.parent.glob("*.toml")}
+    near = difflib.get_close_matches(path.name, names, 1)
+    return f" Did you mean {path.with_name(near[0])}?" if near else ""

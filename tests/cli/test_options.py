@@ -116,5 +116,5 @@ def test_a_plan_fits_on_a_screen(desk):
             "send", "rows.csv", "--map", "map.toml", "--url", server.url, "--yes", "--limit", "3"
         )
     assert len(planned.err.splitlines()) <= 24
-    assert "1 earlier runs known" in planned.err
+    assert "1 earlier run known" in planned.err
     assert "ledger.sqlite" in planned.err
