@@ -130,3 +130,28 @@ def test_nothing_is_left_running_or_open_when_nobody_wants_more():
 
     assert taken(endless(), number=2) == [1, 1]
     assert closed.is_set()
+
+
+def test_a_thread_at_work_is_waited_for_however_often_one_is_cancelled():
+    closed, going_on = threading.Event(), threading.Event()
+
+    def slow():
+        try:
+            going_on.wait(5)
+            yield 1
+        finally:
+            closed.set()
+
+    async def cancel_twice():
+        taking = asyncio.create_task(anext(ahead(slow())))
+        await asyncio.sleep(0.05)
+        for _ in range(2):
+            taking.cancel()
+            await asyncio.sleep(0.01)
+            assert not taking.done()
+        going_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+
+    asyncio.run(cancel_twice())
+    assert closed.is_set()
