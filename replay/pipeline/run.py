@@ -14,9 +14,9 @@ from replay.crew import Crew
 from replay.errors import BusyError, StorageError
 from replay.ledger import begin, reopen, target_of
 from replay.pipeline.choosing import Fate, Known
-from replay.pipeline.course import course_of
 from replay.pipeline.feed import ahead, batches
 from replay.pipeline.ledgers import opening_of
+from replay.pipeline.places import places_of
 from replay.pipeline.record import run_record
 from replay.pipeline.recorder import Recorder
 from replay.report import Counts, Files, RunFolder, Summary, shown, write_whole
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from replay.ledger import Book, Store
-    from replay.pipeline.course import Place
+    from replay.pipeline.places import Place
     from replay.pipeline.plan import Plan
     from replay.records import Answers, Event, Result
     from replay.sender import Announce
@@ -136,7 +136,7 @@ class Run:
         self._sender: Sender | Crew | None = None
         self._interrupted = False
         self._tried_before = 0
-        self._course = course_of(plan)
+        self._places = places_of(plan)
         self._disk = ThreadPoolExecutor(1, "ledger")
 
     async def send(self, store: Store, started: float | None = None) -> Summary:
@@ -246,7 +246,7 @@ class Run:
             async for batch in feed:
                 if batch.chosen is not None:
                     position = batch.chosen.judged.chunk.position
-                    self._course.add(batch.source, position, batch.chosen.count(Fate.SEND))
+                    self._places.add(batch.source, position, batch.chosen.count(Fate.SEND))
                     await recorder.add_chunk(batch.source, batch.chosen)
                 yield batch.events
         recorder.counts.skip("limit", self.plan.skipped["limit"])
@@ -271,7 +271,7 @@ class Run:
     def _tell(self, sender: Sender | Crew, recorder: Recorder) -> None:
         counts, tried = recorder.counts, recorder.counts.tried() - self._tried_before
         now = sender.in_flight, sender.rate_now, sender.waiting_for
-        place = self._course.at(tried)
+        place = self._places.at(tried)
         answers = recorder.attempts.answers
         self.observer.on_progress(Progress(counts, tried, *now, answers, self.plan.valid, place))
 

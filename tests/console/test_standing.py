@@ -6,7 +6,7 @@ import pytest
 
 from replay.console.standing import Speed, Speeds, fitted, line_of, parts_of
 from replay.pipeline import Progress
-from replay.pipeline.course import Course, Place
+from replay.pipeline.places import Place, Places
 from replay.records import Answers
 from replay.report import Counts
 
@@ -88,10 +88,10 @@ def test_a_line_names_the_file_where_there_are_several():
 
 
 def test_a_run_is_where_its_rows_have_ended_not_where_it_reads():
-    course = Course(["a", "b"], [1_000, 500], 1_400)
-    course.add(0, 600, 10)
-    course.add(0, 1_000, 0)
-    course.add(1, 400, 20)
-    places = [(course.at(ended).done, course.at(ended).source) for ended in (0, 5, 10, 20, 30)]
-    assert places == [(0, "a"), (300, "a"), (1_000, "a"), (1_200, "b"), (1_400, "b")]
-    assert course.at(30).total == 1_400
+    places = Places(["a", "b"], [1_000, 500], 1_400)
+    places.add(0, 600, 10)
+    places.add(0, 1_000, 0)
+    places.add(1, 400, 20)
+    seen = [(places.at(ended).done, places.at(ended).source) for ended in (0, 5, 10, 20, 30)]
+    assert seen == [(0, "a"), (300, "a"), (1_000, "a"), (1_200, "b"), (1_400, "b")]
+    assert places.at(30).total == 1_400

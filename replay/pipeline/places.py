@@ -33,7 +33,7 @@ class _Stretch:
     source: int
 
 
-class Course:
+class Places:
     """The stretches that were read and have not wholly ended, told by how many rows have.
 
     `names` and `sizes` of the sources, in bytes on the disk; `total`: those up to the last row that is sent.
@@ -66,7 +66,7 @@ class Course:
         return Place(min(done, self._total), self._total, self._names[source] if self._names else "")
 
 
-def course_of(plan: Plan) -> Course:
-    """The course of a run over a plan."""
+def places_of(plan: Plan) -> Places:
+    """The places of a run over a plan."""
     names = [source.source.name for source in plan.sources]
-    return Course(names, [source.stamp[0] for source in plan.sources], plan.bytes_to_send)
+    return Places(names, [source.stamp[0] for source in plan.sources], plan.bytes_to_send)
