@@ -15,6 +15,7 @@ from typer.exceptions import Abort, TyperException
 
 from replay.cli import check, rehearse, resume, runs, send
 from replay.cli.epilogs import epilog
+from replay.cli.mistakes import in_words
 from replay.console import clean, print_json, say
 from replay.errors import ReplayError
 
@@ -56,8 +57,7 @@ def run(arguments: list[str]) -> int:
         _tell(error.kind, str(error), as_json)
         return error.exit_code
     except TyperException as error:
-        message = error.format_message()
-        if message:  # without any arguments, the help has been shown instead
+        if message := in_words(error):  # without any arguments, the help has been shown instead
             _tell("usage", message, as_json)
         return error.exit_code
     except (_Interrupted, Abort, KeyboardInterrupt):

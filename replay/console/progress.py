@@ -12,7 +12,7 @@ from replay.console.standing import BAR_LEAST, Speeds, fitted, line_of, name_of,
 from replay.console.words import clean, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -180,16 +180,18 @@ def _bar_of_bytes() -> Any:
 class Lines:
     """Shows a run's progress as a plain line every ten seconds."""
 
-    def __init__(self, *, several: bool) -> None:
+    def __init__(self, *, several: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._several = several
+        self._clock = clock
         self._speeds = Speeds()
-        self._next = time.monotonic() + LINE_SECONDS
+        self._next = clock() + LINE_SECONDS
         self._duplicates = Duplicates()
 
     def on_progress(self, progress: Progress) -> None:
         """Write a line if it is time."""
-        self._speeds.add(time.monotonic(), progress)
-        if time.monotonic() >= self._next:
+        now = self._clock()
+        self._speeds.add(now, progress)
+        if now >= self._next:
             self._next += LINE_SECONDS
             say(line_of(progress, self._speeds, several=self._several))
 

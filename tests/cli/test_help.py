@@ -104,6 +104,33 @@ def test_a_slip_of_the_pen_is_answered_with_what_was_meant(desk, typed, words):
     assert words in ended.err.split(":", 1)[1].replace(" ".join(typed), ""), ended.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (("send",), "Missing argument 'SOURCE'. See: replay send --help"),
+        (("send", "rows.csv", "--concurrency", "many"), "--concurrency: write a whole number."),
+        (("send", "rows.csv", "--timeout", "long"), "--timeout: write a number."),
+        (("sandbox", "--port", "99999"), "--port: at most 65535."),
+        (("send", "rows.csv", "--order", "x"), "--order: 'x' is not one of 'user', 'none'."),
+        (
+            ("check", "rows.csv", "--mpa", "m"),
+            "No such option: --mpa. Did you mean --map? See: replay check --help",
+        ),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_answered_in_plain_words(desk, typed, words):
+    ended = desk.type(*typed)
+    assert (ended.code, ended.out) == (2, "")
+    assert words in ended.err
+    assert "env var" not in ended.err
+
+
+def test_a_value_that_cannot_be_read_names_the_variable_that_it_comes_from(desk, monkeypatch):
+    monkeypatch.setenv("REPLAY_CONCURRENCY", "many")
+    ended = desk.type("send", "rows.csv")
+    assert "REPLAY_CONCURRENCY: --concurrency: write a whole number." in ended.err
+
+
 @pytest.mark.parametrize("no_colour", [True, False])
 def test_colours_are_for_terminals_that_want_them(desk, environment, no_colour):  # noqa: F811
     environment |= {"TERM": "xterm-256color"} | ({"NO_COLOR": "1"} if no_colour else {})

@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from replay.console.progress import Lines
 from replay.console.standing import Speed, Speeds, fitted, line_of, parts_of
 from replay.pipeline import Progress
 from replay.pipeline.places import Place, Places
@@ -95,3 +96,13 @@ def test_a_run_is_where_its_rows_have_ended_not_where_it_reads():
     seen = [(places.at(ended).done, places.at(ended).source) for ended in (0, 5, 10, 20, 30)]
     assert seen == [(0, "a"), (300, "a"), (1_000, "a"), (1_200, "b"), (1_400, "b")]
     assert places.at(30).total == 1_400
+
+
+def test_in_a_pipe_there_is_a_line_every_ten_seconds(capsys):
+    seconds = iter(range(100))
+    lines = Lines(several=False, clock=lambda: next(seconds))
+    for rows in range(25):
+        lines.on_progress(progress(rows * 100))
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("9% of 100,000 bytes: 900/10,000 rows, 100/s, the limit")
+    assert second.startswith("19% of 100,000 bytes: 1,900/10,000 rows, 100/s, the limit")
