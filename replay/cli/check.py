@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from replay import hackle
+from replay.cli.epilogs import epilog
 from replay.cli.options import Json, Reading, Sources, Talking, Understanding, grouped
 from replay.settings import check_url
 
@@ -19,10 +20,33 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this room."""
-    exits = "Exit: 0 no errors, 3 some rows invalid, 1 and 2 it could not be done."
-    app.command("check", epilog=exits)(grouped(check))
-    app.command("preview")(grouped(preview))
-    app.command("rules")(rules)
+    checked = epilog(
+        "replay check events.csv --map mapping.toml",
+        "replay check 'data/*.jsonl' --problems problems.csv",
+        "replay check events.csv --set event.key=name --set user.userId=uid --json",
+        exits="0 no errors, 1 it could not be done, 2 wrong usage, 3 some rows invalid.",
+        settings=True,
+    )
+    app.command("check", epilog=checked)(grouped(check))
+    shown = epilog(
+        "replay preview events.csv --map mapping.toml -n 1",
+        "replay preview events.csv --map mapping.toml --curl > requests.sh",
+        settings=True,
+    )
+    app.command("preview", epilog=shown)(grouped(preview))
+    app.command("rules", epilog=epilog("replay rules", "replay rules --json"))(rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """Which requests are shown, and how."""
+
+    rows: Annotated[int, typer.Option("-n", "--rows", min=1, help="How many requests.")] = 3
+    as_curl: Annotated[
+        bool, typer.Option("--curl", help=f"As curl commands that take the key from ${hackle.KEY_VARIABLE}.")
+    ] = False
+    url: Annotated[str, typer.Option("--url", help="The address that --curl sends to.")] = hackle.URL
+    as_json: Json = False
 
 
 def check(
@@ -39,6 +63,8 @@ def check(
     from replay import console
     from replay.pipeline import check_job
 
+    if not talking.silent:
+        console.show_settings(talking.given)
     with tempfile.TemporaryDirectory() as folder:
         job = _job(sources, understanding, reading, Path(folder))
         with console.reading(quiet=talking.silent) as watch:
@@ -54,28 +80,20 @@ def preview(
     sources: Sources,
     understanding: Understanding,
     reading: Reading,
-    rows: Annotated[int, typer.Option("-n", "--rows", min=1, help="How many requests.")] = 3,
-    as_curl: Annotated[
-        bool, typer.Option("--curl", help=f"As curl commands that take the key from ${hackle.KEY_VARIABLE}.")
-    ] = False,
-    url: Annotated[str, typer.Option("--url", help="The address that --curl sends to.")] = hackle.URL,
+    showing: Showing,
 ) -> int:
     """Show the exact requests of the first rows; send nothing."""
     from replay import console, pipeline
 
-    check_url(url)
+    check_url(showing.url)
     with tempfile.TemporaryDirectory() as folder:
-        result = pipeline.preview(_job(sources, understanding, reading, Path(folder)), rows)
-    for body in result.bodies:
-        text = pipeline.curl(body, url) if as_curl else body.decode()
-        # The exact bytes, but for a terminal, which some of them could steer.
-        console.print_data(console.clean_json(text) if sys.stdout.isatty() else text)
-    if invalid := result.passed_over - result.elsewhere:
-        console.say(f"{invalid} invalid rows were passed over; `replay check` says why.")
-    if result.elsewhere:
-        console.say(f"{result.elsewhere} rows were left out by [where].")
-    if not result.bodies:
-        console.say("There is no row that could be sent.")
+        result = pipeline.preview(_job(sources, understanding, reading, Path(folder)), showing.rows)
+    as_curl, url = showing.as_curl, showing.url
+    requests = [pipeline.curl(body, url) if as_curl else body.decode() for body in result.bodies]
+    if showing.as_json:
+        console.print_requests(requests, result, quoted=as_curl)
+    else:
+        console.show_requests(requests, result)
     return 0
 
 

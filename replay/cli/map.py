@@ -10,12 +10,22 @@ from typing import Annotated
 
 import typer
 
+from replay.cli import completing
+from replay.cli.config import look_for
+from replay.cli.epilogs import epilog
 from replay.cli.options import Quiet, Reading, grouped
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this room."""
-    app.command("map")(grouped(draft_mapping))
+    drafted = epilog(
+        "replay map events.csv",
+        "replay map amplitude_export.zip -o mapping.toml",
+        "replay map --preset segment -o mapping.toml",
+        "replay map --list",
+        settings=True,
+    )
+    app.command("map", epilog=drafted)(grouped(draft_mapping))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +50,12 @@ def draft_mapping(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SOURCE", help="Files, globs, folders, or - for standard input.", show_default=False
+            metavar="SOURCE",
+            help="Files, globs, folders, addresses, or -.",
+            show_default=False,
+            is_eager=True,
+            callback=look_for,
+            autocompletion=completing.sources,
         ),
     ] = None,
 ) -> int:

@@ -292,6 +292,7 @@ class Crew:
         attempts.duplicates = sum(one.duplicates for one in all_news)
         attempts.first = min((one.first for one in all_news if one.first), default=0.0)
         attempts.last = max(one.last for one in all_news)
+        attempts.answers.take(one.answers for one in all_news if one.answers is not None)
         self._recorder.tell_attempts()
 
     def _take_leave(self, member: Member, bye: Bye) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,7 +72,7 @@ class Mapping:
             if str(path) in presets.names():
                 draft = f"replay map --preset {path} -o {path}.toml"
             raise MappingError(
-                f"{path}: cannot be read ({error.strerror}). Draft one with: {draft}"
+                f"{path}: cannot be read ({error.strerror}).{_near(Path(path))} Draft one with: {draft}"
             ) from error
         return cls.loads(text, str(path))
 
@@ -182,3 +183,10 @@ def _parse_assignment(assignment: str) -> tuple[Target, Source]:
     if value is None:
         raise MappingError(f"{_OPTION} {assignment}: {source[1:]!r} is no number, as the API wants here.")
     return target, _parse_source({"const": value}, target, _OPTION)
+
+
+def _near(path: Path) -> str:
+    """Mappings beside the one that is not there, if one of them may be meant."""
+    names = {other.name for other in path.parent.glob("*.toml")}
+    near = difflib.get_close_matches(path.name, names, 1)
+    return f" Did you mean {path.with_name(near[0])}?" if near else ""

@@ -43,9 +43,11 @@ def make_plan(
     """
     planning = _Planning(job, known, listen)
     total = sum(stamp_of(source)[0] for source in job.sources)
-    done = 0
+    done = valid = 0
     for index, source in enumerate(job.sources):
         for position in planning.read(index, source):
+            if planning.plan.valid > valid:
+                valid, planning.plan.bytes_to_send = planning.plan.valid, done + position
             if watch is not None:
                 watch(done + position, total)
         done += stamp_of(source)[0]

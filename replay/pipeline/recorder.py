@@ -57,13 +57,13 @@ class Recorder:
     def on_start(self, event: Event) -> None:
         """Write down that a request of this row is about to leave."""
         self._book.start(event.slot)
-        self.attempts.start(is_doubtful=event.is_doubtful)
+        self.attempts.start(event)
         if event.is_doubtful:
             self.tell_attempts()
 
     def on_answer(self, event: Event, answer: Answer, before: Tries) -> None:
         """Count an attempt."""
-        extra = self.attempts.add(answer, before, is_doubtful=event.is_doubtful)
+        extra = self.attempts.add(event, answer, before)
         self.tell_attempts()
         if extra:
             self.tell_extra(event)
