@@ -122,8 +122,8 @@ def check_table(text: str, dialect: tuple[str, str], dress: tuple[str, str], wid
         data = text.encode(encoding)
     except UnicodeEncodeError:
         data, encoding = text.encode(), "utf-8"
-    if data.startswith(b"\xef\xbb\xbf") and encoding == "utf-8":
-        return  # its first character is taken for a mark
+    if text.startswith("\ufeff") and encoding != "utf-16":
+        return  # its first character is a mark
     if encoding == "utf-8" and 4 * max(data[0::2].count(0), data[1::2].count(0)) > len(data):
         return  # full of NUL: refused as UTF-16 without a mark
     if encoding == "utf-16" and text.startswith("\0"):
