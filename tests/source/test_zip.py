@@ -52,6 +52,14 @@ def test_an_archive_of_one_file_is_that_file(tmp_path: Path, read: Callable[...,
     assert archive.chunks[-1].position == archive.reader.size
 
 
+def test_an_archive_is_read_to_its_end_however_its_last_bytes_are_packed(
+    read_bytes: Callable[..., Any],
+) -> None:
+    for size in range(1, 40):
+        got = read_bytes("a.zip", packed(("a.csv", b"a\n" + b"\xc2\x850\n" * size)))
+        assert (len(got.values), got.bad) == (size, [])
+
+
 def test_files_of_an_archive_come_in_natural_order_whatever_they_are_packed_with(
     read_bytes: Callable[..., Any],
 ) -> None:
