@@ -169,8 +169,9 @@ class Archive:
         if begin.startswith((*ZIP_MAGIC, PARQUET_MAGIC)):
             what = "a Parquet file" if begin.startswith(PARQUET_MAGIC) else "another archive"
             raise SourceError(f"{self._name}: {entry.name} in it is {what}: unpack it, and give that.")
+        before = self.consumed
         for piece in chain([begin], iter_):
-            self.consumed = entry.start + packed.taken
+            self.consumed = before + packed.taken
             self._count(len(piece))
             yield piece
         self._end = entry.start + packed.taken

@@ -113,6 +113,23 @@ def test_joined_tables_are_known_as_the_table_that_they_make(tmp_path: Path) -> 
     assert archive == plain
 
 
+def test_the_measure_of_what_unpacks_too_far_does_not_depend_on_the_order_of_the_files(
+    read_bytes: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "RATIO_FROM_BYTES", 1 << 10)
+    monkeypatch.setattr(bounds, "RATIO", 20)
+    files = [(f"{n}.jsonl", lines(n * 500, n * 500 + 500)) for n in (3, 2, 1, 0)]
+    got = read_bytes("a.zip", packed(*files))
+    assert numbers(got) == list(range(2000))
+    positions = [chunk.position for chunk in got.chunks]
+    assert positions == sorted(positions)
+
+
+def test_what_is_wrong_with_a_file_is_said_of_the_archive_and_of_it(read_bytes: Callable[..., Any]) -> None:
+    with pytest.raises(SourceError, match=r"^a\.zip: x/rows\.csv: is not UTF-8"):
+        read_bytes("a.zip", packed(("x/rows.csv", "이벤트,값\n구매,1\n".encode("cp949"))))
+
+
 def test_tables_without_a_header_are_joined_whole(read_bytes: Callable[..., Any]) -> None:
     data = packed(("1.csv", b"1,2\n"), ("2.csv", b"1,2\n"))
     got = read_bytes("a.zip", data, columns=("a", "b"))
