@@ -238,3 +238,23 @@ def test_pages_that_were_added_to_a_file_are_sent_and_those_before_them_are_not(
         desk.write("rows.json", "".join(page + "\n" for page in PAGES[:pages]))
         ended = desk.send(server, "--records", "data.rows", source="rows.json")
         assert (ended.code, ended.rows["delivered"]) == (0, delivered), ended
+
+
+def test_rows_of_a_table_without_quoting_fail_with_standard_quoting_and_are_sent_as_they_were(desk):
+    desk.write("map.toml", MAP)
+    cells = ('{"a": "b, c"}', '"half', 'in"side', "plain")
+    desk.write("rows.tsv", "".join(f"buy\tuser{n}\t{n}\t{cell}\n" for n, cell in enumerate(cells)))
+    options = ("--columns", HEADER, "--quotechar", "")
+    with Server(reply(lambda _: 400)) as server:
+        assert desk.send(server, *options, source="rows.tsv").rows["rejected"] == 4
+        before = arrived(server, 0)
+    header, *failed = csv.reader(
+        io.StringIO(desk.failed("rows.tsv").read_text()), delimiter="\t", strict=True
+    )
+    assert header[:4] == NAMES
+    assert tuple(row[3] for row in failed) == cells
+    with Server() as server:
+        again = desk.type("resend", "last", "--url", server.url, "--rate", "none", "--yes", "--json")
+        assert (again.code, again.rows["delivered"]) == (0, 4), again
+        memos = [event["event"]["properties"]["memo"] for event in server.events]
+    assert (sorted(memos), before) == (sorted(cells), [])
