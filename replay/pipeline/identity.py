@@ -82,12 +82,12 @@ def content_of(fingerprint: Fingerprint, head: str, *, torn: bool) -> Content:
     return Content(*whole, head, fingerprint.marks, begins)
 
 
-def content_read(reader: Reader, read: ReadSettings, beginning: Beginning, *, torn: bool) -> Content:
+def content_read(reader: Reader, read: ReadSettings, identity: Identity, head: str, *, torn: bool) -> Content:
     """What the ledger is told of a source that was read to its end.
 
     A torn JSON document may have whole records on its last line: they count too.
     """
-    content = content_of(reader.fingerprint, beginning.head, torn=torn)
+    content = content_of(identity.fingerprint, head, torn=torn)
     if not torn or reader.format != "json":
         return content
     if not reader.whole_bytes:

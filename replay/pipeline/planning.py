@@ -166,7 +166,7 @@ def _source_plan(
         rows=rows.read,
         fingerprint=reader.fingerprint,
         stamp=stamp,
-        content=content_read(reader, read, beginning, torn=rows.are_torn(reader)),
+        content=content_read(reader, read, identity, beginning.head, torn=rows.are_torn(reader)),
         resolved=identity.resolved,
         opening=beginning.opening,
     )

@@ -124,7 +124,7 @@ class Documents:
         if not self._path:
             return (
                 f"{self._name}: a JSON document that is no array. If its records are in an array inside it, "
-                "name that with --records PATH."
+                "name that with --records PATH; if each line is a record, it is of --format jsonl."
             )
         known = list(dict.fromkeys(names))
         near = difflib.get_close_matches(self._path[0], known, n=1) or known[:5]

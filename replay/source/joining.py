@@ -47,7 +47,7 @@ class Joint:
                 yield piece
             return
         if not self._encoding:
-            self._find_out(self._first, bytes(self._first_head))
+            self._find_out(f"{self._name}: {self._first}", bytes(self._first_head))
         begin = self._without_header(name, without_mark(head_of(pieces)[0], self._encoding))
         if begin:
             yield from self._line_end()

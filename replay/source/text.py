@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from replay.errors import SourceError
 from replay.source import bounds
+from replay.source.compression import PARQUET_MAGIC
 from replay.source.content import content_of
 from replay.source.documents import Documents
 from replay.source.encoding import encoding_of, to_utf8, without_mark
@@ -73,8 +74,12 @@ class TextReader(Reader):
         self._records = _records_of(source.name, written, settings)
 
     def _find_out(self, head: Head, settings: ReadSettings) -> Written:
+        inside = self._content.inside
+        name = f"{self.source.name}: {inside}" if inside else self.source.name
         try:
-            return find_out(self._content.inside or self.source.name, head, settings)
+            if head.raw.startswith(PARQUET_MAGIC):
+                raise SourceError(f"{name}: Parquet, {self.compression} around it: unpack it first.")
+            return find_out(name, head, settings)
         except SourceError as error:
             if self._content.damage is None:
                 raise

@@ -169,8 +169,9 @@ class Archive:
         if begin.startswith((*ZIP_MAGIC, PARQUET_MAGIC)):
             what = "a Parquet file" if begin.startswith(PARQUET_MAGIC) else "another archive"
             raise SourceError(f"{self._name}: {entry.name} in it is {what}: unpack it, and give that.")
+        before = self.consumed
         for piece in chain([begin], iter_):
-            self.consumed = entry.start + packed.taken
+            self.consumed = before + packed.taken
             self._count(len(piece))
             yield piece
         self._end = entry.start + packed.taken
@@ -202,6 +203,7 @@ class _Packed:
         """Go back to the beginning."""
         self._inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         self._pending = b""
+        self._may_hold_more = False
         self._sum = 0
         self._ended = False
         self.taken = 0
@@ -240,7 +242,7 @@ class _Packed:
         return data
 
     def _inflated(self, size: int) -> bytes:
-        if not self._pending:
+        if not self._pending and not self._may_hold_more:
             self._pending = self._take(bounds.FEED_BYTES)
             if not self._pending:
                 self._broken("it is cut off before its end")
@@ -250,6 +252,7 @@ class _Packed:
             self._broken(f"it is broken ({error})")
             return b""
         self._pending = self._inflate.unconsumed_tail
+        self._may_hold_more = len(data) == size  # zlib may have taken in all, and not given all
         if self._inflate.eof:
             self.taken -= len(self._inflate.unused_data)
             self._ended = True

@@ -213,3 +213,48 @@ def test_a_run_goes_on_reading_as_it_began(desk, bodies, dress):
         resumed = desk.type("resume", "last", "--json")
         assert (resumed.code, resumed.rows["delivered"]) == (0, 200), resumed
         assert arrived(server, 0) == bodies
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_an_array_that_was_cut_off_sends_the_rest_once_it_is_whole(desk, server, indent):
+    desk.write("map.toml", MAP)
+    records = [{**record, "memo": f"{n * 7919 % 10007} {n}"} for n, record in enumerate(RECORDS)]
+    packed = gzip.compress(json.dumps(records, indent=indent).encode())
+    desk.write("rows.json.gz", packed[: len(packed) // 2])
+    since = len(server.bodies)
+    cut = desk.send(server, source="rows.json.gz")
+    assert (cut.code, cut.rows["invalid"]) == (3, 1)
+    assert 20 < cut.rows["delivered"] < 180
+    desk.write("rows.json.gz", packed)
+    whole = desk.send(server, source="rows.json.gz")
+    assert (whole.code, whole.rows["skipped"]) == (0, cut.rows["delivered"]), whole
+    memos = [event["event"]["properties"]["memo"] for event in server.events[since:]]
+    assert sorted(memos) == sorted(record["memo"] for record in records)
+
+
+def test_pages_that_were_added_to_a_file_are_sent_and_those_before_them_are_not(desk, server):
+    desk.write("map.toml", MAP)
+    for pages, delivered in ((2, 100), (4, 100)):
+        desk.write("rows.json", "".join(page + "\n" for page in PAGES[:pages]))
+        ended = desk.send(server, "--records", "data.rows", source="rows.json")
+        assert (ended.code, ended.rows["delivered"]) == (0, delivered), ended
+
+
+def test_rows_of_a_table_without_quoting_fail_with_standard_quoting_and_are_sent_as_they_were(desk):
+    desk.write("map.toml", MAP)
+    cells = ('{"a": "b, c"}', '"half', 'in"side', "plain")
+    desk.write("rows.tsv", "".join(f"buy\tuser{n}\t{n}\t{cell}\n" for n, cell in enumerate(cells)))
+    options = ("--columns", HEADER, "--quotechar", "")
+    with Server(reply(lambda _: 400)) as server:
+        assert desk.send(server, *options, source="rows.tsv").rows["rejected"] == 4
+        before = arrived(server, 0)
+    header, *failed = csv.reader(
+        io.StringIO(desk.failed("rows.tsv").read_text()), delimiter="\t", strict=True
+    )
+    assert header[:4] == NAMES
+    assert tuple(row[3] for row in failed) == cells
+    with Server() as server:
+        again = desk.type("resend", "last", "--url", server.url, "--rate", "none", "--yes", "--json")
+        assert (again.code, again.rows["delivered"]) == (0, 4), again
+        memos = [event["event"]["properties"]["memo"] for event in server.events]
+    assert (sorted(memos), before) == (sorted(cells), [])

@@ -47,6 +47,17 @@ def test_streams_one_after_the_other_are_one_content(name: str) -> None:
     assert (got, content.damage) == (LINES + b"end\n", None)
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 10, 100])
+@pytest.mark.parametrize("name", PACKERS)
+def test_content_is_given_whole_however_little_a_step_may_give(
+    name: str, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "INFLATED_BYTES", step)
+    for size in range(1, 60, 7):
+        got, content = unpack(PACKERS[name](b"a\n" + b"\xc2\x850\n" * size))
+        assert (got, content.damage) == (b"a\n" + b"\xc2\x850\n" * size, None)
+
+
 @pytest.mark.parametrize("name", PACKERS)
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
 def test_a_cut_stream_gives_a_beginning_of_its_content_and_says_that_it_was_cut(

@@ -133,7 +133,10 @@ def test_a_character_that_is_cut_by_the_head_is_not_taken_for_foreign(read_bytes
     ("text", "encoding"),
     [
         ("購入,会員登録\n東京都 渋谷区,田中\n鈴木,商品名 冬\n配送先 注文,返金\n", "euc-jp"),
-        ("购买,注册\n北京市 朝阳区,张伟\n王芳,商品名称 冬季\n收货地址 订单,退款\n", "gb18030"),
+        (
+            "事件,用户\n购买,用户在北京市朝阳区购买了商品，并且使用了优惠券\n退款,这个订单已经取消，退款会在三天内完成\n",
+            "gb18030",
+        ),
         ("購買,註冊\n臺北市 大安區,張偉\n王芳,商品名稱 冬季\n收貨地址 訂單,退款\n", "big5"),
         ("покупка,регистрация\nМосква,Иванов\nзима куртка,скидка\nадрес заказ,возврат\n", "cp1251"),
         ("구매,회원가입\n서울특별시,김철수\n상품명 겨울,할인 쿠폰\n", "cp949"),
@@ -141,8 +144,8 @@ def test_a_character_that_is_cut_by_the_head_is_not_taken_for_foreign(read_bytes
     ],
 )
 def test_with_the_extra_texts_of_many_scripts_are_told(text: str, encoding: str) -> None:
-    raw = text.encode(encoding) * 5
-    assert raw.decode(likely_encodings(raw)[0]) == text * 5
+    raw = text.encode(encoding)
+    assert raw.decode(likely_encodings(raw)[0]) == text
 
 
 def test_without_the_extra_korean_and_latin_texts_are_told_all_the_same(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import uuid
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -157,6 +158,14 @@ def test_a_file_that_is_cut_off_is_refused_and_a_damaged_page_ends_the_rows(
     assert got.values == [{"n": n, "s": f"{n * 7919}"} for n in range(len(got.values))]
     assert 1000 <= len(got.values) < 3000
     assert ["damaged Parquet" in flaw.reason for flaw in got.bad] == [True]
+
+
+def test_a_compression_around_a_whole_file_is_refused_in_words(
+    tmp_path: Path, read_bytes: Callable[..., Any]
+) -> None:
+    pq.write_table(column([1], pa.int64()), tmp_path / "a.parquet")
+    with pytest.raises(SourceError, match=r"a\.parquet\.gz: Parquet, gzip around it: unpack it first"):
+        read_bytes("a.parquet.gz", gzip.compress((tmp_path / "a.parquet").read_bytes()))
 
 
 def test_a_table_without_rows_has_none(read_table: Callable[..., Any]) -> None:

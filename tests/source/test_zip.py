@@ -52,6 +52,14 @@ def test_an_archive_of_one_file_is_that_file(tmp_path: Path, read: Callable[...,
     assert archive.chunks[-1].position == archive.reader.size
 
 
+def test_an_archive_is_read_to_its_end_however_its_last_bytes_are_packed(
+    read_bytes: Callable[..., Any],
+) -> None:
+    for size in range(1, 40):
+        got = read_bytes("a.zip", packed(("a.csv", b"a\n" + b"\xc2\x850\n" * size)))
+        assert (len(got.values), got.bad) == (size, [])
+
+
 def test_files_of_an_archive_come_in_natural_order_whatever_they_are_packed_with(
     read_bytes: Callable[..., Any],
 ) -> None:
@@ -103,6 +111,23 @@ def test_joined_tables_are_known_as_the_table_that_they_make(tmp_path: Path) -> 
         fingerprint_of(Source(name, tmp_path / name), ReadSettings()) for name in ("a.zip", "a.csv")
     )
     assert archive == plain
+
+
+def test_the_measure_of_what_unpacks_too_far_does_not_depend_on_the_order_of_the_files(
+    read_bytes: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds, "RATIO_FROM_BYTES", 1 << 10)
+    monkeypatch.setattr(bounds, "RATIO", 20)
+    files = [(f"{n}.jsonl", lines(n * 500, n * 500 + 500)) for n in (3, 2, 1, 0)]
+    got = read_bytes("a.zip", packed(*files))
+    assert numbers(got) == list(range(2000))
+    positions = [chunk.position for chunk in got.chunks]
+    assert positions == sorted(positions)
+
+
+def test_what_is_wrong_with_a_file_is_said_of_the_archive_and_of_it(read_bytes: Callable[..., Any]) -> None:
+    with pytest.raises(SourceError, match=r"^a\.zip: x/rows\.csv: is not UTF-8"):
+        read_bytes("a.zip", packed(("x/rows.csv", "이벤트,값\n구매,1\n".encode("cp949"))))
 
 
 def test_tables_without_a_header_are_joined_whole(read_bytes: Callable[..., Any]) -> None:
