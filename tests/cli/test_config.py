@@ -25,6 +25,7 @@ NEVER = (
     "set",
 )
 MAY = (
+    "columns",
     "concurrency",
     "delimiter",
     "encoding",
@@ -37,6 +38,7 @@ MAY = (
     "processes",
     "quotechar",
     "rate",
+    "records",
     "retries",
     "rule",
     "timeout",
