@@ -147,7 +147,8 @@ class Event:
     `place` lead back to the record as it was read. `started`: a request of it began to leave.
     `waits` and `followers` are its place in the order, kept by the sender. `copy`, `number` and `slot`
     are its place in the ledger, kept by whoever writes there. `is_doubtful`: nobody
-    knows whether an earlier request of the row arrived, be it of this run or of one before.
+    knows whether an earlier request of the row arrived, be it of this run or of one before. `key` is its
+    event key; `began`: when its last request began to leave, in seconds of the monotonic clock.
     """
 
     source: int
@@ -163,6 +164,8 @@ class Event:
     number: int = 0
     slot: int = -1
     is_doubtful: bool = False
+    key: str = ""
+    began: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

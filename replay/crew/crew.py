@@ -286,6 +286,7 @@ class Crew:
     def _count(self, member: Member, news: News) -> None:
         """Add up what each process said last."""
         self._attempts[member] = news
+        self._recorder.attempts.answers.add_all(news.statuses, news.latencies)
         all_news, attempts = self._attempts.values(), self._recorder.attempts
         attempts.requests = sum(one.requests for one in all_news)
         attempts.retries = sum(one.retries for one in all_news)
@@ -308,7 +309,9 @@ class Crew:
         how = await member.ended()
         requests, retries, duplicates = self._recorder.tallied(member.part)
         last = self._attempts.get(member, News([], [], []))
-        counted = msgspec.structs.replace(last, requests=requests, retries=retries, duplicates=duplicates)
+        counted = msgspec.structs.replace(
+            last, requests=requests, retries=retries, duplicates=duplicates, statuses={}, latencies={}
+        )
         self._count(member, counted)
         for event in [*member.rows.values()]:
             self._write_down(self._recorder.tell_lost, event)

@@ -78,7 +78,7 @@ class News(msgspec.Struct, tag=True, array_like=True):
 
     `extra`: rows that one more request may have reached. `requests`, `retries` and `duplicates` are those
     of all its time; `first`, `last`: when the first request left and the last answer came, in seconds of
-    the machine's monotonic clock; 0 for not yet.
+    the machine's monotonic clock; 0 for not yet. `statuses`, `latencies`: as `sender.Answers` counts them.
     """
 
     delivered: list[int]
@@ -89,6 +89,8 @@ class News(msgspec.Struct, tag=True, array_like=True):
     duplicates: int = 0
     first: float = 0.0
     last: float = 0.0
+    statuses: dict[int, int] = {}
+    latencies: dict[int, int] = {}
 
 
 class Pulse(msgspec.Struct, tag=True, array_like=True):

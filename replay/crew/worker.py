@@ -73,6 +73,7 @@ class Voice:
         news.requests, news.retries = attempts.requests, attempts.retries
         news.duplicates = attempts.duplicates
         news.first, news.last = attempts.first, attempts.last
+        news.statuses, news.latencies = attempts.answers.take()
         self._writer.write(frame(news))
         self._news = News([], [], [])
 
@@ -81,13 +82,13 @@ class Voice:
         if self._state.halted:
             raise asyncio.CancelledError  # the run's own word of it is on its way
         self._marks.start(event.slot)
-        self._attempts.start(is_doubtful=event.is_doubtful)
+        self._attempts.start(event)
         if event.is_doubtful:
             self._count()
 
     def on_answer(self, event: Event, answer: Answer, before: Tries) -> None:
         """Count an attempt."""
-        if self._attempts.add(answer, before, is_doubtful=event.is_doubtful):
+        if self._attempts.add(event, answer, before):
             self._news.extra.append(event.number)
         self._count()
         self._soon()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from replay.errors import SourceError
 from replay.ledger import NO_SLOT, totals
+from replay.pipeline.coursing import course_of
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.plan import stamp_of
 from replay.pipeline.record import failed_file_names
@@ -52,18 +54,20 @@ class Recorder:
         self._kept = _kept(plan, folder)
         self._unreadable = UnreadableFile(folder.unreadable)
         self.attempts = Attempts()
+        self.course = course_of(store, book.run)
+        self.course.begin_leg(time.monotonic(), time.time(), self._counted())
         self._before = self.counts.requests, self.counts.retries, self.counts.possible_duplicates
 
     def on_start(self, event: Event) -> None:
         """Write down that a request of this row is about to leave."""
         self._book.start(event.slot)
-        self.attempts.start(is_doubtful=event.is_doubtful)
+        self.attempts.start(event)
         if event.is_doubtful:
             self.tell_attempts()
 
     def on_answer(self, event: Event, answer: Answer, before: Tries) -> None:
         """Count an attempt."""
-        extra = self.attempts.add(answer, before, is_doubtful=event.is_doubtful)
+        extra = self.attempts.add(event, answer, before)
         self.tell_attempts()
         if extra:
             self.tell_extra(event)
@@ -76,6 +80,12 @@ class Recorder:
         counts.requests, counts.retries = before[0] + leg[0], before[1] + leg[1]
         counts.possible_duplicates = before[2] + leg[2]
         counts.first_request, counts.last_answer = attempts.first, attempts.last
+        if attempts.last >= self.course.until:
+            self.note_course(attempts.last)
+
+    def note_course(self, moment: float) -> None:
+        """Note for the report what happened until this moment of the monotonic clock."""
+        self.course.note(moment, self._counted(), self.attempts.answers.take())
 
     def tell_extra(self, event: Event) -> None:
         """Tell of a request that may have made a row arrive once more."""
@@ -98,12 +108,14 @@ class Recorder:
         """Note how a row ended."""
         self._book.end(event.slot, event.copy, event.number, result)
         self.counts.add(result.outcome, result.status, result.reason)
+        self.course.count_key(event.key, delivered=result.outcome is Outcome.DELIVERED)
         if result.outcome in _FAILED and event.chunk is not None:
             self._append(event.source, event.chunk, {event.place: result})
 
     def on_take_back(self, event: Event, result: Result) -> None:
         """Forget how a row ended: it is pending after all."""
         self.counts.add(result.outcome, result.status, result.reason, rows=-1)
+        self.course.count_key(event.key, delivered=result.outcome is Outcome.DELIVERED, rows=-1)
         pending = Result(Outcome.PENDING, None, result.attempts, "")
         self._book.end(event.slot, event.copy, event.number, pending)
 
@@ -136,6 +148,12 @@ class Recorder:
         """Give the files their names as they are, which needs no room on the disk."""
         failed = [kept.failed.keep() for kept in self._kept]
         return files_of(self._folder, failed, self._unreadable.keep())
+
+    def _counted(self) -> tuple[int, int, int]:
+        """Rows delivered and failed by being sent, and retries, over all legs."""
+        counts = self.counts
+        delivered = counts.rows[Outcome.DELIVERED]
+        return delivered, counts.tried() - delivered, counts.retries
 
     def _is_intact(self, source: int) -> bool:
         planned = self._plan.sources[source]

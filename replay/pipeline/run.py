@@ -14,6 +14,7 @@ from replay.crew import Crew
 from replay.errors import BusyError, StorageError
 from replay.ledger import begin, reopen, target_of
 from replay.pipeline.choosing import Known
+from replay.pipeline.coursing import write_course
 from replay.pipeline.feed import ahead, batches
 from replay.pipeline.ledgers import opening_of
 from replay.pipeline.record import run_record
@@ -174,7 +175,7 @@ class Run:
             fault = await self._send_events(sender, recorder, store, book)
         if isinstance(fault, asyncio.CancelledError):
             sender.stopped_by = "interrupted"
-        summary: Summary = await self._on_disk(self._finish, sender, recorder, book)
+        summary: Summary = await self._on_disk(self._finish, sender, recorder, store, book)
         if fault is not None:
             raise fault
         return summary
@@ -208,7 +209,7 @@ class Run:
         self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book
     ) -> BaseException | None:
         """Send everything; returns what broke, to be raised once the run is written down."""
-        ticking = asyncio.create_task(self._tick(sender, recorder, book))
+        ticking = asyncio.create_task(self._tick(sender, recorder, store, book))
         fault: BaseException | None = None
         try:
             async with aclosing(self._events(recorder, store, book)) as events:
@@ -238,7 +239,7 @@ class Run:
                 yield batch.events
         recorder.counts.skip("limit", self.plan.skipped["limit"])
 
-    async def _tick(self, sender: Sender | Crew, recorder: Recorder, book: Book) -> None:
+    async def _tick(self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book) -> None:
         """Write down and show what happened, several times a second."""
         next_summary = time.monotonic() + SUMMARY_SECONDS
         try:
@@ -253,7 +254,11 @@ class Run:
                     )
                 )
                 await self._on_disk(book.write)
-                if time.monotonic() >= next_summary:
+                recorder.course.limit = sender.rate_now
+                if (now := time.monotonic()) >= recorder.course.until:
+                    recorder.note_course(now)
+                if now >= next_summary:
+                    await self._on_disk(write_course, store, book.run, recorder.course.take())
                     await asyncio.to_thread(self._write_running, recorder.counts)
                     next_summary = time.monotonic() + SUMMARY_SECONDS
                 await asyncio.sleep(TICK_SECONDS)
@@ -263,12 +268,14 @@ class Run:
             sender.stop("error", str(error))
             raise
 
-    def _finish(self, sender: Sender | Crew, recorder: Recorder, book: Book) -> Summary:
+    def _finish(self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book) -> Summary:
         """Make the files whole and write the last summary."""
         stopped_by, files = sender.stopped_by, self._files_so_far()
         self.stop_reason = sender.stop_reason
+        recorder.note_course(time.monotonic())
         try:
             book.write()
+            write_course(store, book.run, recorder.course.take())
             files = recorder.finish()
             book.close()
         except (StorageError, BusyError) as error:

@@ -1,6 +1,7 @@
 """What a run leaves behind: its folder, its counts, and the rows that failed."""
 
 from replay.report.cells import csv_line
+from replay.report.course import Course
 from replay.report.failed import FailedFile, failed_names, shape_of
 from replay.report.folder import (
     DEFAULT_RUNS,
@@ -31,6 +32,7 @@ __all__ = [
     "PART",
     "RESENT",
     "Counts",
+    "Course",
     "FailedFile",
     "Files",
     "Note",

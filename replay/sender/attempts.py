@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from replay.sender.answers import Answers
 from replay.sink import Answer, Meaning
 
 if TYPE_CHECKING:
+    from replay.records import Event
     from replay.sink import Tries
 
 
@@ -26,19 +28,22 @@ class Attempts:
     duplicates: int = 0
     first: float = 0.0
     last: float = 0.0
+    answers: Answers = field(default_factory=Answers)
 
-    def start(self, *, is_doubtful: bool) -> None:
-        """A request is about to leave; `is_doubtful`: it may make its row arrive once more."""
+    def start(self, event: Event) -> None:
+        """A request of this row is about to leave."""
+        event.began = time.monotonic()
         if not self.first:
-            self.first = time.monotonic()
-        self.duplicates += is_doubtful
+            self.first = event.began
+        self.duplicates += event.is_doubtful
 
-    def add(self, answer: Answer, before: Tries, *, is_doubtful: bool) -> bool:
-        """Count an attempt that started with this doubt; whether its row may have arrived once more by it."""
+    def add(self, event: Event, answer: Answer, before: Tries) -> bool:
+        """Count an attempt; whether its row may have arrived once more by it."""
         self.last = time.monotonic()
         self.requests += 1
         self.retries += before.attempts > 0
-        if not is_doubtful:
+        self.answers.add(answer.status, self.last - event.began)
+        if not event.is_doubtful:
             return False
         extra = answer.meaning is Meaning.ACCEPTED or answer.meaning is Meaning.UNKNOWN
         self.duplicates -= not extra
