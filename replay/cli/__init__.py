@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.exceptions import Abort, TyperException
 
-from replay.cli import check, rehearse, resume, runs, send
+from replay.cli import check, rehearse, report, resume, runs, send
 from replay.console import clean, print_json, say
 from replay.errors import ReplayError
 
@@ -30,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (check, send, resume, runs, rehearse):
+for room in (check, send, resume, runs, report, rehearse):
     room.add_to(app)
 
 

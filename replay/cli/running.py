@@ -159,6 +159,8 @@ def run_to_its_end(run: Run, store: Store, talking: Talking, started: float) -> 
     with console.sending(run.plan.valid, quiet=talking.silent, log=talking.log_file) as observer:
         run.observer = observer
         summary: Summary = _run_loop(_interruptible(run, store, started))
+    if run.report_fault is not None and not talking.silent:
+        console.say(console.clean(run.report_fault))
     return summary
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 
 from replay.crew import Crew
-from replay.errors import BusyError, StorageError
+from replay.errors import BusyError, StorageError, UsageError
 from replay.ledger import begin, reopen, target_of
 from replay.pipeline.choosing import Known
 from replay.pipeline.coursing import write_course
@@ -19,6 +19,7 @@ from replay.pipeline.feed import ahead, batches
 from replay.pipeline.ledgers import opening_of
 from replay.pipeline.record import run_record
 from replay.pipeline.recorder import Recorder
+from replay.pipeline.reporting import write_report
 from replay.report import Counts, Files, RunFolder, Summary, shown, write_whole
 from replay.sandbox import Sandbox, SandboxSettings
 from replay.sender import Sender
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from replay.ledger import Book, Store
     from replay.pipeline.plan import Plan
     from replay.records import Event, Result
+    from replay.report import Course
     from replay.sender import Announce
     from replay.settings import RunSettings
 
@@ -124,6 +126,7 @@ class Run:
         self.observer = observer or Silent()
         self.resumed = resumed
         self.stop_reason: str | None = None
+        self.report_fault: str | None = None
         self._started = time.monotonic()
         self._sender: Sender | Crew | None = None
         self._interrupted = False
@@ -286,6 +289,18 @@ class Run:
         stopped = stopped_by if state == "stopped" and stopped_by != "error" else None
         summary = self._summary(recorder.counts, state, stopped, files)
         self._write_summary(summary)
+        return self._report(summary, recorder.course)
+
+    def _report(self, summary: Summary, course: Course) -> Summary:
+        """Write the report of a run that is written down: what fails here is no failure of the run."""
+        try:
+            path = write_report(self.folder, summary.as_dict(), course)
+            summary = replace(summary, files=replace(summary.files, report=shown(path)))
+            self._write_summary(summary)
+        except UsageError as error:
+            self.report_fault = f"There is no report.html. {error}"
+        except Exception as error:
+            self.report_fault = f"There is no report.html: {error}. replay report tries again."
         return summary
 
     def _files_so_far(self) -> Files:

@@ -2,6 +2,7 @@
 
 from replay.report.cells import csv_line
 from replay.report.course import Course
+from replay.report.extra import load_page
 from replay.report.failed import FailedFile, failed_names, shape_of
 from replay.report.folder import (
     DEFAULT_RUNS,
@@ -24,7 +25,17 @@ from replay.report.notes import (
     first_name,
     uid_of,
 )
-from replay.report.summary import Counts, Files, Summary, ended_summary, read_summary, shown
+from replay.report.story import Example, Reason
+from replay.report.story import Told as ToldRun
+from replay.report.summary import (
+    Counts,
+    Files,
+    Summary,
+    ended_summary,
+    read_summary,
+    shown,
+    typed,
+)
 from replay.report.unreadable import UnreadableFile
 
 __all__ = [
@@ -33,13 +44,16 @@ __all__ = [
     "RESENT",
     "Counts",
     "Course",
+    "Example",
     "FailedFile",
     "Files",
     "Note",
     "Notes",
+    "Reason",
     "RunFolder",
     "Selection",
     "Summary",
+    "ToldRun",
     "UnreadableFile",
     "all_runs",
     "carried_notes",
@@ -50,11 +64,13 @@ __all__ = [
     "find_run",
     "first_name",
     "in_words",
+    "load_page",
     "new_run_id",
     "open_runs",
     "read_summary",
     "shape_of",
     "shown",
+    "typed",
     "uid_of",
     "write_whole",
 ]

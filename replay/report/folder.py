@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_RUNS: Final = "replay-runs"
 RUN_FILE: Final = "run.toml"
 SUMMARY_FILE: Final = "summary.json"
+REPORT_FILE: Final = "report.html"
 UNREADABLE_FILE: Final = "unreadable.jsonl"
 FAILED_FOLDER: Final = "failed"
 PART: Final = ".part"
@@ -140,6 +141,11 @@ class RunFolder:
     def summary(self) -> Path:
         """The file of the counts."""
         return self.path / SUMMARY_FILE
+
+    @property
+    def report(self) -> Path:
+        """The report for people."""
+        return self.path / REPORT_FILE
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Write `run.toml`: sources, mapping and settings of the run."""
