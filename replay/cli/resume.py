@@ -102,9 +102,12 @@ def settle(
         raise UsageError("--as: say whether the rows were delivered or undelivered.")
     folder = pipeline.run_named(run, runs)
     rows, summary = pipeline.settle_run(folder, verdict, file)
+    stale = pipeline.renew_report(folder)
     if not as_json:
         console.print_data(f"{rows:,} rows settled as {verdict}.")
         console.show_summary(summary, None, whole=True)
+        if stale is not None:
+            console.say(console.clean(stale))
     else:
         console.print_json(summary.as_dict())
     return summary.rows_exit_code

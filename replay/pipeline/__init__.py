@@ -15,7 +15,7 @@ from replay.pipeline.ledgers import known_before, opened
 from replay.pipeline.plan import Plan, SourcePlan
 from replay.pipeline.planning import make_plan
 from replay.pipeline.previewing import Preview, curl, look_at, preview
-from replay.pipeline.reporting import report_run
+from replay.pipeline.reporting import renew_report, report_run
 from replay.pipeline.resend import resend_job, tell_of_dead
 from replay.pipeline.resuming import (
     command_of,
@@ -55,6 +55,7 @@ __all__ = [
     "opened",
     "portion",
     "preview",
+    "renew_report",
     "report_run",
     "resend_job",
     "resumed_job",

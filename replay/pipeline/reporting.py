@@ -68,6 +68,17 @@ def report_run(folder: RunFolder) -> Path:
     return path
 
 
+def renew_report(folder: RunFolder) -> str | None:
+    """Write the report of a run anew if it has one; what to say where that cannot be done."""
+    if not folder.report.exists():
+        return None
+    try:
+        report_run(folder)
+    except ReplayError as error:
+        return f"{shown(folder.report)} still says what it said before. {error}"
+    return None
+
+
 def _how(folder: RunFolder) -> str:
     """Whether a run lives or was killed; one that was is told to its end."""
     if is_at_work(folder):

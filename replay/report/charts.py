@@ -8,6 +8,7 @@ security policy need not allow any style within a picture. Scripts, styles, ids 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET
@@ -30,6 +31,9 @@ _KEPT: Final = frozenset(
 _DROPPED: Final = frozenset(
     {"background", "plot overlay", "plot text-overlay", "plot tooltip-overlay", "titles"}
 )
+# pygal adds a finder of plug-ins to every import to come, in a form that Python 3.11 warns of.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
+
 _STYLE: Final = Style(font_family="sans-serif", label_font_size=12, major_label_font_size=12)
 
 Series = Sequence[tuple[str, Sequence[float | None]]]
