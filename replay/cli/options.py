@@ -37,6 +37,12 @@ Json = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Runs = Annotated[Path, typer.Option("--runs", help="The folder in which runs keep their files.")]
+Masked = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mask", metavar="FIELD", help="Show a hash for this field's values: user.userId, or a column."
+    ),
+]
 Sources = Annotated[
     list[str],
     typer.Argument(
@@ -193,13 +199,14 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Talking:
-    """What is said, and where."""
+    """What is said, and where, and what is not."""
 
     as_json: Json = False
     quiet: Quiet = False
     log_file: Annotated[
         Path | None, typer.Option("--log-file", help="Add what happens to this file, as lines of JSON.")
     ] = None
+    mask: Masked = None
 
     @property
     def silent(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from replay.cli.options import Json, Runs
+from replay.cli.options import Json, Masked, Runs
 
 
 def add_to(app: typer.Typer) -> None:
@@ -21,13 +21,14 @@ def report(
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     runs: Runs = Path("replay-runs"),
     as_json: Json = False,
+    mask: Masked = None,
 ) -> int:
     """Write the HTML report of a run into its folder: ended, stopped, killed, or still going on."""
     from replay import console
     from replay.pipeline import report_run, run_named
     from replay.report import shown
 
-    path = report_run(run_named(run, runs))
+    path = report_run(run_named(run, runs), mask or ())
     if as_json:
         console.print_json({"report": shown(path)})
     else:

@@ -71,10 +71,11 @@ def resume(
         return show(talking, ended, None)
     key = "" if pipeline.is_sandbox_run(folder) else find_key(api_key_file)
     settings = pipeline.resumed_settings(folder, key, going_on.changed(), url)
+    job, settings = pipeline.masked(pipeline.resumed_job(folder), talking.mask or (), settings)
     with pipeline.opened(settings) as store:
         known = pipeline.known_before(store, settings, folder.run, resumed=True)
         with console.reading(quiet=talking.silent) as watch:
-            plan = pipeline.make_plan(pipeline.resumed_job(folder), known, watch)
+            plan = pipeline.make_plan(job, known, watch)
         if not talking.quiet:
             console.show_plan(plan, settings)
         leg = pipeline.Run(plan, settings, folder, pipeline.command_of(folder), resumed=True)

@@ -10,8 +10,9 @@ from replay.pipeline.api import (
     send,
     send_async,
 )
-from replay.pipeline.checking import CheckResult, check_job
+from replay.pipeline.checking import CheckFiles, CheckResult, check_job
 from replay.pipeline.ledgers import known_before, opened
+from replay.pipeline.masking import masked, with_mask
 from replay.pipeline.plan import Plan, SourcePlan
 from replay.pipeline.planning import make_plan
 from replay.pipeline.previewing import Preview, curl, look_at, preview
@@ -30,6 +31,7 @@ from replay.pipeline.stages import Job
 from replay.pipeline.tally import RuleTally
 
 __all__ = [
+    "CheckFiles",
     "CheckResult",
     "Job",
     "Observer",
@@ -52,6 +54,7 @@ __all__ = [
     "look_at",
     "make_job",
     "make_plan",
+    "masked",
     "opened",
     "portion",
     "preview",
@@ -67,4 +70,5 @@ __all__ = [
     "settle_run",
     "standing",
     "tell_of_dead",
+    "with_mask",
 ]

@@ -17,13 +17,13 @@ from replay.pipeline.choosing import Known
 from replay.pipeline.coursing import write_course
 from replay.pipeline.feed import ahead, batches
 from replay.pipeline.ledgers import opening_of
-from replay.pipeline.record import run_record
+from replay.pipeline.record import keep_mask, run_record
 from replay.pipeline.recorder import Recorder
 from replay.pipeline.reporting import write_report
 from replay.report import Counts, Files, RunFolder, Summary, shown, write_whole
 from replay.sandbox import Sandbox, SandboxSettings
 from replay.sender import Sender
-from replay.sink import HttpSink, Throttle
+from replay.sink import HttpSink, Throttle, masked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -146,6 +146,7 @@ class Run:
                 record = run_record(self.plan, self.settings, self.folder.run, self.command)
                 self.folder.write_record(record)
             recorder = Recorder(self.plan, store, book, self.folder, self.observer)
+            keep_mask(self.folder, self.plan.job.mask)
             self._tried_before = recorder.counts.tried()
             try:
                 return await self._send(recorder, store, book)
@@ -191,7 +192,8 @@ class Run:
         is_fast = rate is None or rate > RATE_WITHIN
         if processes > 1 or (is_fast and self.plan.valid > ROWS_WITHIN):
             return Crew(settings.send, settings.sink, book.share(), recorder, announce)
-        return Sender(sink, Throttle(rate, time.monotonic), settings.send, recorder, announce=announce)
+        throttle = Throttle(rate, time.monotonic)
+        return Sender(masked(sink, settings.sink.mask), throttle, settings.send, recorder, announce=announce)
 
     async def _announce(self, book: Book, events: Sequence[Event]) -> None:
         """Write into the ledger that rows are about to be sent."""

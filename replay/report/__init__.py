@@ -1,6 +1,7 @@
 """What a run leaves behind: its folder, its counts, and the rows that failed."""
 
 from replay.report.cells import csv_line
+from replay.report.checkstory import Checked, ColumnProfile
 from replay.report.course import Course
 from replay.report.extra import load_page
 from replay.report.failed import FailedFile, failed_names, shape_of
@@ -13,6 +14,7 @@ from replay.report.folder import (
     in_words,
     new_run_id,
     open_runs,
+    salt_of,
     write_whole,
 )
 from replay.report.notes import (
@@ -36,12 +38,15 @@ from replay.report.summary import (
     shown,
     typed,
 )
+from replay.report.text import short
 from replay.report.unreadable import UnreadableFile
 
 __all__ = [
     "DEFAULT_RUNS",
     "PART",
     "RESENT",
+    "Checked",
+    "ColumnProfile",
     "Counts",
     "Course",
     "Example",
@@ -68,7 +73,9 @@ __all__ = [
     "new_run_id",
     "open_runs",
     "read_summary",
+    "salt_of",
     "shape_of",
+    "short",
     "shown",
     "typed",
     "uid_of",

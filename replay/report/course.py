@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 STRETCHES_MAX: Final = 240
 FIRST_SECONDS: Final = 0.05
@@ -118,6 +118,11 @@ class Course:
         if counted is None:
             counted = self._keys.setdefault(key, [0, 0]) if len(self._keys) < KEYS_MAX else self._others
         counted[not delivered] += rows
+
+    def mask_keys(self, hashed: Callable[[str], str]) -> None:
+        """Show a hash in the stead of each event key."""
+        self._keys = {hashed(key): rows for key, rows in self._keys.items()}
+        self.whole.keys = {hashed(key): rows for key, rows in self.whole.keys.items()}
 
     def take(self) -> tuple[bool, list[tuple[int, str]]]:
         """The samples that are new since the last time, and whether they stand in the stead of all."""

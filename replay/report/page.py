@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from replay.report import story
+from replay.report import checkstory, story
 from replay.report.bars import bar, parts
 from replay.report.breakdowns import event_keys, statuses
 from replay.report.pictures import pictures
 from replay.report.text import clean, short
 
 if TYPE_CHECKING:
+    from replay.report.checkstory import Checked
     from replay.report.story import Told
 
 VALUE_MAX: Final = 500  # characters of a text of the data
@@ -51,6 +52,31 @@ def run_page(told: Told, now: datetime | None = None) -> bytes:
         files=told.summary.get("files") or {},
         masked=told.masked,
         remarks=told.remarks,
+        now=now,
+    )
+
+
+def check_page(checked: Checked, now: datetime | None = None) -> bytes:
+    """The report of a check."""
+    keys, keys_beyond = checkstory.keys(checked)
+    return _page(
+        "check.html",
+        title=f"Check of {short(', '.join(checked.sources), 120)}",
+        verdict=checkstory.verdict(checked),
+        tone=checkstory.tone(checked),
+        rows=checked.result["rows"],
+        whole=_svg(parts(checkstory.shares(checked))),
+        problems=checked.result["problems"],
+        rules=checked.rules,
+        sources=checked.sources,
+        profiles=checked.profiles,
+        columns_beyond=checked.columns_beyond,
+        time_range=checked.time_range,
+        users=checked.result["users"],
+        estimates=checked.result["estimates"],
+        keys=keys,
+        keys_beyond=keys_beyond,
+        masked=checked.masked,
         now=now,
     )
 
