@@ -134,5 +134,6 @@ def _without(words: str, value: str, hashed: str) -> str:
 
 def _forms(value: str) -> set[str]:
     plain = _CONTROLS.sub(" ", value).strip()
-    forms = {plain, json.dumps(value)[1:-1], html.escape(value), quote(value), quote(value, safe="")}
-    return {form for form in forms if form}
+    written = (json.dumps(value, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))
+    forms = {value, plain, *written, html.escape(value), quote(value), quote(value, safe="")}
+    return {form for form in forms if form.strip()}

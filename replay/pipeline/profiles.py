@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS_MAX: Final = 300
 DISTINCT_EXACT: Final = 10_000
-VALUE_SHOWN: Final = 60
+VALUE_SHOWN: Final = 40
 
 
 @dataclass(slots=True)

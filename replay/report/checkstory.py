@@ -39,7 +39,8 @@ class ColumnProfile:
             return first
         if {kind for kind, _ in self.kinds} == {"number", "whole number"}:
             return "number"
-        return f"{first}; {plural(self.filled - count, 'value')} {' or '.join(kind for kind, _ in others)}"
+        rest = " or ".join(kind for kind, _ in others)
+        return f"{first}; {plural(self.filled - count, 'other')}: {rest}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from report.browser import NEEDED, asked_for, complaints, printed, shown
 from report.hostile import KEYS
 from sink.origin import Reply
 
+from replay.cli import run
+
 pytestmark = NEEDED
 POLICY = re.compile(r"<meta http-equiv=\"Content-Security-Policy\"[^>]*>")
 EVIL = """<title>calm</title><img src="http://127.0.0.1:9/x.png"><iframe src="http://elsewhere.test/"></iframe>
@@ -111,6 +113,27 @@ def test_a_page_that_does_harm_is_found_out(tmp_path):
     page.write_text(EVIL)
     assert asked_for(page) == ["http://127.0.0.1:9/x.png", "http://elsewhere.test/"]
     assert "<title>ran</title>" in shown(page)
+
+
+def test_the_report_of_a_check_is_as_harmless(tmp_path):
+    (tmp_path / "map.toml").write_text('[event]\nkey = "event"\n[user]\nuserId = "user"\n')
+    with (tmp_path / "rows.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["event", "user", KEYS[1]])
+        writer.writerows([key, f"user{n}", key] for n, key in enumerate(KEYS))
+    page = tmp_path / "check.html"
+    arguments = [
+        "check",
+        str(tmp_path / "rows.csv"),
+        "--map",
+        str(tmp_path / "map.toml"),
+        "--report",
+        str(page),
+    ]
+    assert run(arguments) == 0
+    page.write_text(POLICY.sub("", page.read_text("utf-8")), "utf-8")
+    assert asked_for(page) == []
+    assert "<title>Check of " in shown(page)
 
 
 def test_it_can_be_printed(report):
