@@ -155,7 +155,7 @@ class Event:
     `waits` and `followers` are its place in the order, kept by the sender. `copy`, `number` and `slot`
     are its place in the ledger, kept by whoever writes there. `is_doubtful`: nobody
     knows whether an earlier request of the row arrived, be it of this run or of one before. `left_at`:
-    when its latest request began to leave, in seconds of the monotonic clock.
+    when its latest request began to leave, in seconds of the monotonic clock. `key` is its event key.
     """
 
     source: int
@@ -172,6 +172,7 @@ class Event:
     slot: int = -1
     is_doubtful: bool = False
     left_at: float = 0.0
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

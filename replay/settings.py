@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from replay import hackle
 from replay.errors import UsageError
+from replay.masks import Mask
 
 FORMATS: Final = ("csv", "tsv", "jsonl", "json", "parquet")
 TABLES: Final = ("csv", "tsv")
@@ -207,12 +208,13 @@ def show_url(url: str) -> str:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SinkSettings:
-    """One attempt: where to, with which key, how long."""
+    """One attempt: where to, with which key, how long, and what the words of an answer must not show."""
 
     url: str = hackle.URL
     api_key: str = field(default="", repr=False)
     timeout: float = 30.0
     concurrency: int = 32
+    mask: Mask = field(default_factory=Mask)
 
     def __post_init__(self) -> None:
         check_url(self.url)

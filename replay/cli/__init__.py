@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.exceptions import Abort, TyperException
 
-from replay.cli import check, map, rehearse, resume, runs, send
+from replay.cli import check, map, rehearse, report, resume, runs, send
 from replay.cli.epilogs import epilog
 from replay.cli.mistakes import in_words
 from replay.console import clean, print_json, say
@@ -41,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (check, map, send, resume, runs, rehearse):
+for room in (check, map, send, resume, runs, report, rehearse):
     room.add_to(app)
 
 

@@ -49,30 +49,44 @@ class Showing:
     as_json: Json = False
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a check writes."""
+
+    problems: Annotated[
+        Path | None, typer.Option("--problems", help="Write every problem of every row into this CSV file.")
+    ] = None
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write what was found into this HTML file, for people.")
+    ] = None
+    force: Annotated[bool, typer.Option("--force", help="Let these files be overwritten.")] = False
+
+
 def check(
     sources: Sources,
     understanding: Understanding,
     reading: Reading,
     talking: Talking,
-    problems: Annotated[
-        Path | None, typer.Option("--problems", help="Write every problem of every row into this CSV file.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Let --problems overwrite its file.")] = False,
+    written: Written,
 ) -> int:
     """Read every row, map it, judge it by every rule; send nothing."""
     from replay import console
-    from replay.pipeline import check_job
+    from replay.pipeline import CheckFiles, check_job, with_mask
+    from replay.report import DEFAULT_RUNS, salt_of
 
     if not talking.silent:
         console.show_settings(talking.given)
     with tempfile.TemporaryDirectory() as folder:
         job = _job(sources, understanding, reading, Path(folder))
+        job = with_mask(job, talking.mask or (), salt_of(Path(DEFAULT_RUNS), make=False))
         with console.reading(quiet=talking.silent) as watch:
-            result = check_job(job, problems, force=force, watch=watch)
+            result = check_job(job, CheckFiles(written.problems, written.report, written.force), watch=watch)
     if talking.as_json:
         console.print_json(result.as_dict())
     elif not talking.quiet:
-        console.show_check(result, problems)
+        console.show_check(result, written.problems)
+        if written.report is not None:
+            console.print_data(f"Report: {written.report}")
     return result.exit_code
 
 

@@ -45,6 +45,15 @@ _GIVEN: Final = "given"
 Given = tuple[str, ...]
 """No option: the settings of a command that nobody typed, with where they come from."""
 
+Masked = Annotated[
+    list[str] | None,
+    setting(
+        "--mask",
+        metavar="FIELD",
+        help="Show a hash for this field's values: user.userId, or a column.",
+        autocompletion=completing.columns,
+    ),
+]
 Sources = Annotated[
     list[str],
     typer.Argument(
@@ -226,10 +235,11 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Talking:
-    """What is said, and where; `given`: the options that come from elsewhere, in words."""
+    """What is said, and where, and what is not; `given`: the options that come from elsewhere, in words."""
 
     as_json: Json = False
     quiet: Quiet = False
+    mask: Masked = None
     given: Given = ()
 
     @property

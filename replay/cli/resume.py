@@ -90,10 +90,11 @@ def resume(
         return show(talking, ended, None)
     key = "" if pipeline.is_sandbox_run(folder) else find_key(api_key_file)
     settings = pipeline.resumed_settings(folder, key, going_on.changed(), url)
+    job, settings = pipeline.masked(pipeline.resumed_job(folder), talking.mask or (), settings)
     with console.measuring(talking.metrics_port) as metrics, pipeline.opened(settings) as store:
         known = pipeline.known_before(store, settings, folder.run, resumed=True)
         with console.reading(quiet=talking.silent) as watch:
-            plan = pipeline.make_plan(pipeline.resumed_job(folder), known, watch)
+            plan = pipeline.make_plan(job, known, watch)
         if not talking.quiet:
             console.show_plan(plan, settings, talking.given)
         leg = pipeline.Run(plan, settings, folder, pipeline.command_of(folder), resumed=True)
@@ -121,9 +122,12 @@ def settle(
         raise UsageError("--as: say whether the rows were delivered or undelivered.")
     folder = pipeline.run_named(run, runs)
     rows, summary = pipeline.settle_run(folder, verdict, file)
+    stale = pipeline.renew_report(folder)
     if not as_json:
         console.print_data(f"{rows:,} rows settled as {verdict}.")
         console.show_summary(summary, None, whole=True)
+        if stale is not None:
+            console.say(console.clean(stale))
     else:
         console.print_json(summary.as_dict())
     return summary.rows_exit_code

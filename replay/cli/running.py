@@ -41,7 +41,7 @@ class Command:
 def perform(command: Command, make: Callable[[RunFolder], Job]) -> int:
     """Plan, confirm, run and show; returns the exit code. `make` finds what there is to read."""
     from replay import console
-    from replay.pipeline import Run, dry_run, known_before, make_plan, opened, run_folder
+    from replay.pipeline import Run, dry_run, known_before, make_plan, masked, opened, run_folder
 
     talking = command.talking
     _check_may_ask(command)
@@ -52,7 +52,7 @@ def perform(command: Command, make: Callable[[RunFolder], Job]) -> int:
         run_folder(settings) as folder,
         opened(settings) as store,
     ):
-        job = make(folder)
+        job, settings = masked(make(folder), talking.mask or (), settings)
         if key is None:
             settings = _with_key_asked_for(settings, job)
         with console.reading(quiet=talking.silent) as watch:
@@ -160,6 +160,10 @@ def run_to_its_end(
     with console.sending(sources, quiet=talking.silent, log=log, also=metrics) as observer:
         run.observer = observer
         summary: Summary = _run_loop(_interruptible(run, store, started))
+    if run.plan.job.mask and (summary.files.failed or summary.files.unreadable) and not talking.silent:
+        console.say("Failed and unreadable files keep the original values of what is masked.")
+    if run.report_fault is not None and not talking.silent:
+        console.say(console.clean(run.report_fault))
     return summary
 
 

@@ -84,6 +84,9 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
     yield "pace", _pace(plan, settings)
     if settings.send.processes > 1:
         yield "processes", _processes(settings.send)
+    if plan.job.mask:
+        masked = clean(", ".join(plan.job.mask.fields))
+        yield "masked", f"{masked}; failed and unreadable files keep the originals"
     yield "results", str(settings.runs)
     earlier = 0 if plan.known.store is None else runs_known(plan.known.store)
     yield "ledger", f"{settings.ledger_path}, {earlier:,} earlier run{'' if earlier == 1 else 's'} known"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay import hackle
 from replay.console.words import clean, print_data, row, say, screen, table
-from replay.report import DEFAULT_RUNS
+from replay.report import typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def _next_steps(summary: Summary) -> Iterator[str]:
         yield f"Failed rows, each with its reason: {', '.join(summary.files.failed)}"
     if summary.files.unreadable:
         yield f"Records that could not be read: {summary.files.unreadable}"
-    rows, run = summary.rows, _typed(summary)
+    rows, run = summary.rows, typed(str(summary.run), summary.files.folder or "")
     if rows["pending"]:
         yield f"{rows['pending']:,} rows are pending. Go on where it stopped: replay resume {run}"
     if rows["rejected"] or rows["exhausted"] or rows["invalid"]:
@@ -48,13 +48,9 @@ def _next_steps(summary: Summary) -> Iterator[str]:
             f"If you find out, say so: replay settle {run} --as delivered (or undelivered). "
             f"To risk a second copy of each: replay resend {run} --only ambiguous"
         )
+    if summary.files.report:
+        yield f"Report: {summary.files.report}"
     yield f"Run {summary.run}: {summary.files.folder}"
-
-
-def _typed(summary: Summary) -> str:
-    """What to type for a run: its id, or its folder where that is not the usual one."""
-    folder = summary.files.folder or ""
-    return str(summary.run) if folder == f"{DEFAULT_RUNS}/{summary.run}" else folder
 
 
 def show_runs(summaries: list[dict[str, Any]], folder: Path) -> None:

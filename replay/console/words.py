@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
+
+from replay.report.text import CONTROL, clean, short
+
+__all__ = ["clean", "clean_json", "print_data", "print_json", "row", "say", "screen", "short", "table"]
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,17 +22,11 @@ EVENT_KEYS_SHOWN: Final = 12
 BEYOND_KEYS: Final = len(" and 1,000,000 or more others")
 INDENT: Final = 13  # columns before what is said beside a name
 VALUE_SHOWN: Final = 40
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def clean(text: str) -> str:
-    """Text that cannot move the cursor, colour the terminal or turn the line around."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def clean_json(text: str) -> str:
     """The same JSON, with what could steer a terminal escaped as JSON does it."""
-    return _CONTROL.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
+    return CONTROL.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 
 def say(text: str) -> None:
@@ -91,11 +88,6 @@ def row(table: Table, *cells: object) -> None:
     from rich.text import Text
 
     table.add_row(*(Text(clean(str(cell))) for cell in cells))
-
-
-def short(text: str, most: int) -> str:
-    """The text, cut after `most` characters."""
-    return text if len(text) <= most else text[:most] + "…"
 
 
 def keys_line(event_keys: dict[str, int], estimates: list[str], width: int | None = None) -> str:

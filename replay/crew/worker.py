@@ -33,7 +33,7 @@ from replay.crew.messages import (
 from replay.ledger import Marks
 from replay.records import Event, Outcome
 from replay.sender import Attempts, Limits, Sender
-from replay.sink import HttpSink, SharedState, Throttle
+from replay.sink import HttpSink, SharedState, Throttle, masked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -137,7 +137,8 @@ class Worker:
     async def run(self) -> None:
         """Send what comes until there is no more, or the run stops."""
         error: str | None = None
-        async with HttpSink(self._setup.sink) as sink:
+        async with HttpSink(self._setup.sink) as http:
+            sink = masked(http, self._setup.sink.mask)
             state, settings = self._state, self._setup.send
             throttle = Throttle(settings.rate, time.monotonic, state=state)
             limits = Limits(settings.max_failures, state, sees_all=False)

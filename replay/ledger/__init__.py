@@ -12,6 +12,7 @@ look at what others did to it.
     spans     delivered stretches of a copy: first to last row, never touching or overlapping
     words     copy, row, run → how a row ended that was not delivered, and in which leg
     batches   rows announced by a live run, and the page of the window that holds their state
+    samples   how a run went over time, of a bounded size, for its report alone
 
 A *leg* is a run from its beginning, or a resume, to its end; legs are numbered over all runs. Each has
 its own window: a memory-mapped file, one byte a row in flight, written out in advance. It outlives a
@@ -32,7 +33,7 @@ Invariants:
     `integrity_check` finds a bit that changed; and a window knows how many commits were durable, so
     that a journal cut short is found. A leg begins only on a ledger that was looked through so.
 
-It holds no payloads and no keys.
+It holds no payloads and no API keys. The names of event keys stand in the samples, with their counts.
 """
 
 from replay.ledger.asking import (
@@ -53,6 +54,7 @@ from replay.ledger.contents import Content, Resolved, beginnings, lengths, resol
 from replay.ledger.history import History, Past
 from replay.ledger.marks import Marks
 from replay.ledger.opening import Opening, Totals, begin, recover_dead, reopen, totals
+from replay.ledger.samples import samples_of, write_samples
 from replay.ledger.settling import settle
 from replay.ledger.store import FILE_NAME, Store, open_ledger
 from replay.ledger.targets import Destination, find_target
@@ -87,8 +89,10 @@ __all__ = [
     "rows_left",
     "run_id",
     "runs_known",
+    "samples_of",
     "settle",
     "target_of",
     "totals",
     "words",
+    "write_samples",
 ]

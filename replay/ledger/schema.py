@@ -46,6 +46,8 @@ CREATE TABLE words (
 CREATE INDEX words_twice ON words (run, outcome, leg);
 CREATE TABLE batches (
   run INTEGER NOT NULL, page INTEGER NOT NULL, rows BLOB NOT NULL, PRIMARY KEY (run, page)) WITHOUT ROWID;
+CREATE TABLE samples (
+  run INTEGER NOT NULL, place INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, place)) WITHOUT ROWID;
 """
 
 STATEMENTS: Final = tuple(statement.strip() for statement in SCHEMA.split(";\n") if statement.strip())

@@ -11,12 +11,14 @@ from replay.pipeline.api import (
     send,
     send_async,
 )
-from replay.pipeline.checking import CheckResult, check_job
+from replay.pipeline.checking import CheckFiles, CheckResult, check_job
 from replay.pipeline.drafting import Looking, check_command, draft, preset_names
 from replay.pipeline.ledgers import known_before, opened
+from replay.pipeline.masking import masked, with_mask
 from replay.pipeline.plan import Plan, SourcePlan
 from replay.pipeline.planning import make_plan
 from replay.pipeline.previewing import Preview, curl, look_at, preview
+from replay.pipeline.reporting import renew_report, report_run
 from replay.pipeline.resend import resend_job, tell_of_dead
 from replay.pipeline.resuming import (
     command_of,
@@ -31,6 +33,7 @@ from replay.pipeline.stages import Job
 from replay.pipeline.tally import RuleTally
 
 __all__ = [
+    "CheckFiles",
     "CheckResult",
     "Job",
     "Looking",
@@ -57,10 +60,13 @@ __all__ = [
     "look_at",
     "make_job",
     "make_plan",
+    "masked",
     "opened",
     "portion",
     "preset_names",
     "preview",
+    "renew_report",
+    "report_run",
     "resend_job",
     "resumed_job",
     "resumed_settings",
@@ -71,4 +77,5 @@ __all__ = [
     "settle_run",
     "standing",
     "tell_of_dead",
+    "with_mask",
 ]

@@ -15,10 +15,11 @@ from replay import hackle
 from replay.errors import UsageError
 from replay.pipeline.checking import CheckResult, check_job
 from replay.pipeline.ledgers import known_before, opened
+from replay.pipeline.masking import masked, with_mask
 from replay.pipeline.planning import make_plan
 from replay.pipeline.run import Run, dry_run
 from replay.pipeline.stages import Job
-from replay.report import RunFolder, Summary, new_run_id, open_runs
+from replay.report import DEFAULT_RUNS, RunFolder, Summary, new_run_id, open_runs, salt_of
 from replay.settings import (
     MaxFailures,
     ReadSettings,
@@ -66,6 +67,7 @@ class SendOptions(TypedDict, total=False):
     sandbox: bool
     dry_run: bool
     runs: str | Path
+    mask: Sequence[str]
 
 
 def check(
@@ -74,14 +76,17 @@ def check(
     mapping: Mapping | None = None,
     rules: Dict[str, Severity] | None = None,
     read: ReadSettings | None = None,
+    mask: Sequence[str] = (),
 ) -> CheckResult:
     """Read, map and judge every row; send nothing.
 
+    `mask`: fields whose values the result shows as hashes.
     Raises UsageError, MappingError and SourceError, each in words.
     """
     settings = as_read(mapping, read or ReadSettings())
     with tempfile.TemporaryDirectory() as folder:
-        return check_job(make_job(find_stored(sources, settings, Path(folder)), mapping, settings, rules))
+        job = make_job(find_stored(sources, settings, Path(folder)), mapping, settings, rules)
+        return check_job(with_mask(job, mask, salt_of(Path(DEFAULT_RUNS), make=False)))
 
 
 def send(
@@ -107,6 +112,7 @@ async def send_async(
         job = make_job(found, mapping, read, options.get("rules"))
         sample = options.get("sample_users")
         job = portion(job, options.get("limit"), None if sample is None else parse_share(sample))
+        job, settings = await asyncio.to_thread(masked, job, options.get("mask", ()), settings)
         known = await asyncio.to_thread(known_before, store, settings, folder.run)
         plan = await asyncio.to_thread(make_plan, job, known)
         if store is None or settings.dry_run:

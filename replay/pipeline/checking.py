@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 from replay.errors import StorageError, UsageError
 from replay.pipeline.choosing import WHERE
 from replay.pipeline.planning import make_plan
+from replay.pipeline.profiles import Profiles
 from replay.pipeline.tally import problem_of_unreadable, problems_of
-from replay.report import csv_line
+from replay.report import Checked, csv_line, load_page
+from replay.rules import RULES
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
     from replay.pipeline.plan import Plan
-    from replay.pipeline.planning import Watch
+    from replay.pipeline.planning import Listen, Watch
     from replay.pipeline.stages import Job, Judged
     from replay.pipeline.tally import Problem, RuleTally
 
@@ -62,15 +64,36 @@ class CheckResult:
         }
 
 
-def check_job(
-    job: Job, problems: Path | None = None, *, force: bool = False, watch: Watch | None = None
-) -> CheckResult:
-    """Judge every row of every source; write each problem into `problems` if it is given."""
+@dataclass(frozen=True, slots=True)
+class CheckFiles:
+    """What a check writes: every problem of every row, a report for people; with `force` over what exists."""
+
+    problems: Path | None = None
+    report: Path | None = None
+    force: bool = False
+
+
+def check_job(job: Job, files: CheckFiles | None = None, *, watch: Watch | None = None) -> CheckResult:
+    """Judge every row of every source; write the files that are asked for."""
+    files = files or CheckFiles()
     with ExitStack() as stack:
-        listen = None
-        if problems is not None:
-            listen = stack.enter_context(ProblemsFile(problems, job, force=force)).add
-        return result_of(make_plan(job, watch=watch, listen=listen))
+        listeners: list[Listen] = []
+        report = None
+        if files.report is not None:
+            report = CheckReport(files.report, job, force=files.force)
+            listeners.append(report.add)
+        if files.problems is not None:
+            file = stack.enter_context(ProblemsFile(files.problems, job, force=files.force))
+            listeners.append(file.add)
+
+        def listen(source: str, judged: Judged) -> None:
+            for listener in listeners:
+                listener(source, judged)
+
+        result = result_of(make_plan(job, watch=watch, listen=listen if listeners else None))
+        if report is not None:
+            report.write(result.as_dict())
+        return result
 
 
 def result_of(plan: Plan) -> CheckResult:
@@ -88,15 +111,57 @@ def result_of(plan: Plan) -> CheckResult:
     )
 
 
+def refuse_source(option: str, path: Path, job: Job) -> None:
+    """Raise UsageError where a file that is to be written is one that is to be read."""
+    if path.resolve() in [source.path.resolve() for source in job.sources if source.path]:
+        raise UsageError(f"{option} {path}: this is a source. Name another file.")
+
+
+class CheckReport:
+    """The HTML report of a check: columns are looked at while they pass; it is written at the end."""
+
+    def __init__(self, path: Path, job: Job, *, force: bool) -> None:
+        self._page = load_page()
+        self._path = path
+        self._job = job
+        self._force = force
+        self._profiles = Profiles(job.mask)
+        self.add = self._profiles.add
+        refuse_source("--report", path, job)
+        if path.exists() and not force:
+            raise UsageError(f"--report {path}: the file exists. Name another one, or add --force.")
+
+    def write(self, result: dict[str, Any]) -> None:
+        """Write the report of what was found, whole or not at all."""
+        rules = {rule.id: (rule.limit, rule.advice) for rule in RULES.values()}
+        checked = Checked(
+            result=result,
+            rules=rules,
+            sources=[source.name for source in self._job.sources],
+            profiles=self._profiles.profiles(),
+            columns_beyond=self._profiles.beyond,
+            time_range=self._profiles.time_range(),
+            masked=self._job.mask.fields,
+        )
+        page = self._page.check_page(checked)
+        try:
+            with self._path.open("wb" if self._force else "xb") as file:
+                file.write(page)
+        except OSError as error:
+            raise StorageError(
+                f"--report {self._path} cannot be written: {error.strerror or error}. Name another file."
+            ) from error
+
+
 class ProblemsFile:
     """A CSV of every problem of every row, in the order of the rows."""
 
     def __init__(self, path: Path, job: Job, *, force: bool) -> None:
         self._path = path
         self._severities = job.severities()
+        self._mask = job.mask
         self._mode = "wb" if force else "xb"
-        if path.resolve() in [source.path.resolve() for source in job.sources if source.path]:
-            raise UsageError(f"--problems {path}: this is a source. Name another file.")
+        refuse_source("--problems", path, job)
 
     def __enter__(self) -> ProblemsFile:
         try:
@@ -120,9 +185,10 @@ class ProblemsFile:
 
     def add(self, source: str, judged: Judged) -> None:
         """Write the problems of one chunk."""
-        problems = [problem_of_unreadable(source, record) for record in judged.chunk.unreadable]
+        problems = [problem_of_unreadable(source, record, self._mask) for record in judged.chunk.unreadable]
         for finding in judged.findings:
-            problems.extend(problems_of(source, judged.chunk, finding, self._severities[finding.rule]))
+            severity = self._severities[finding.rule]
+            problems.extend(problems_of(source, judged.chunk, finding, severity, self._mask))
         problems.sort(key=lambda problem: problem.row)
         try:
             self._file.writelines(csv_line(_cells(problem)) for problem in problems)

@@ -13,6 +13,7 @@ from replay.mapping import bodies, lanes
 from replay.pipeline.choosing import Chosen, Fate, Known
 from replay.pipeline.plan import stamp_of
 from replay.pipeline.stages import Judging
+from replay.pipeline.tally import EVENT_KEY
 from replay.records import Event
 from replay.rules import Judge
 from replay.source import open_source
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from replay.pipeline.plan import Plan, SourcePlan
+    from replay.records import Mapped
     from replay.source import Reader
 
 EVENTS_AT_ONCE: Final = 2_000
@@ -80,7 +82,9 @@ def _events(
     chunk, names = chosen.judged.chunk, chosen.names
     places = np.flatnonzero(part)
     made = [body for body in bodies(chosen.judged.mapped, part) if body is not None]
-    facts = zip(places.tolist(), made, chunk.rows[places].tolist(), names.rows[places].tolist(), strict=True)
+    keys = _event_keys(chosen.judged.mapped, places)
+    numbers = zip(chunk.rows[places].tolist(), names.rows[places].tolist(), strict=True)
+    facts = zip(places.tolist(), made, keys, numbers, strict=True)
     return [
         Event(
             source,
@@ -92,9 +96,19 @@ def _events(
             copy=copies[names.uids[place]],
             number=number,
             is_doubtful=place in chosen.doubtful,
+            key=key,
         )
-        for place, body, row, number in facts
+        for place, body, key, (row, number) in facts
     ]
+
+
+def _event_keys(mapped: Mapped, places: NDArray[np.intp]) -> list[str]:
+    """The event key of each place, "" where there is none."""
+    column = mapped.columns.get(EVENT_KEY)
+    if column is None:
+        return [""] * len(places)
+    keys: list[str] = column.reindex(places).fillna("").tolist()
+    return keys
 
 
 def _check_stamp(planned: SourcePlan) -> None:

@@ -59,7 +59,7 @@ class _Planning:
     """A plan in the making, source by source."""
 
     def __init__(self, job: Job, known: Known | None, listen: Listen | None) -> None:
-        self.plan = Plan(job, Tally(job.severities()), known or Known())
+        self.plan = Plan(job, Tally(job.severities(), job.mask), known or Known())
         self._is_to_be_sent = known is not None
         self._listen = listen
         self._judge = Judge(job.severities())

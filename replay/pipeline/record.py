@@ -8,7 +8,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from replay.mapping import Mapping
-from replay.report import PART, RunFolder, all_runs, failed_names
+from replay.masks import Mask
+from replay.report import PART, RunFolder, all_runs, failed_names, salt_of
 from replay.settings import TABLES, ReadSettings, show_url
 from replay.source import Source
 
@@ -54,6 +55,8 @@ def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dic
         record["settings"]["sample"] = plan.job.sample
     if plan.job.selection is not None:
         record["selection"] = sorted(plan.job.selection.wanted)
+    if plan.job.mask:
+        record["mask"] = _mask_record(plan.job.mask)
     if plan.job.mapping is not None:
         record["mapping"] = plan.job.mapping.document()
     return record
@@ -86,6 +89,33 @@ def mapping_of(folder: RunFolder) -> Mapping | None:
     """The mapping that a run was made with; None if its records mapped themselves."""
     document = folder.read_record().get("mapping")
     return None if document is None else Mapping.parse(document, f"the mapping of run {folder.run}")
+
+
+def keep_mask(folder: RunFolder, mask: Mask) -> None:
+    """Note that a run which goes on masks more than before."""
+    if mask and mask != mask_of(folder):
+        folder.write_record({**folder.read_record(), "mask": _mask_record(mask)})
+
+
+def _mask_record(mask: Mask) -> dict[str, Any]:
+    return {
+        "fields": list(mask.fields),
+        "targets": sorted(list(target) for target in mask.targets),
+        "columns": sorted(mask.columns),
+    }
+
+
+def mask_of(folder: RunFolder) -> Mask:
+    """What the run was told not to show."""
+    stored = folder.read_record().get("mask")
+    if stored is None:
+        return Mask()
+    return Mask(
+        fields=tuple(stored["fields"]),
+        targets=frozenset(tuple(target) for target in stored["targets"]),
+        columns=frozenset(stored["columns"]),
+        salt=salt_of(folder.path.parent),
+    )
 
 
 def rules_of(folder: RunFolder) -> dict[str, Severity]:

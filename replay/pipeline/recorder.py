@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
 from replay.errors import SourceError
 from replay.ledger import NO_SLOT, totals
+from replay.pipeline.coursing import course_of
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.plan import stamp_of
-from replay.pipeline.record import failed_file_names
+from replay.pipeline.record import failed_file_names, mask_of
+from replay.pipeline.tally import EVENT_KEY
 from replay.pipeline.whole import Kept, Told, files_of, make_whole, notes_on
-from replay.records import Chunk, Event, Outcome, Result
+from replay.records import Answers, Chunk, Event, Outcome, Result
 from replay.report import Counts, FailedFile, Files, UnreadableFile, shape_of
 from replay.sender import Attempts
 
@@ -45,13 +48,19 @@ class Recorder:
         self._book = book
         self._folder = folder
         self._listener = listener
-        self._severities = plan.job.severities()
+        self._severities, mask = plan.job.severities(), plan.job.mask
+        self._hides_keys = mask.covers(".".join(EVENT_KEY))
         self.counts = Counts(plan.read)
         self.counts.begin_with(totals(store, book.run))
         self._told = Told(store, book.run, book.copies.get)
         self._kept = _kept(plan, folder)
         self._unreadable = UnreadableFile(folder.unreadable)
         self.attempts = Attempts()
+        self.course = course_of(store, book.run)
+        self._answers_noted = Answers()
+        if self._hides_keys and not mask_of(folder).covers(".".join(EVENT_KEY)):
+            self.course.mask_keys(mask.hash)
+        self.course.begin_leg(time.monotonic(), time.time(), self._counted())
         self._before = self.counts.requests, self.counts.retries, self.counts.possible_duplicates
 
     def on_start(self, event: Event) -> None:
@@ -76,6 +85,14 @@ class Recorder:
         counts.requests, counts.retries = before[0] + leg[0], before[1] + leg[1]
         counts.possible_duplicates = before[2] + leg[2]
         counts.first_request, counts.last_answer = attempts.first, attempts.last
+        if attempts.last >= self.course.until:
+            self.note_course(attempts.last)
+
+    def note_course(self, moment: float) -> None:
+        """Note for the report what happened until this moment of the monotonic clock."""
+        answers = self.attempts.answers.copy()
+        self.course.note(moment, self._counted(), answers.since(self._answers_noted))
+        self._answers_noted = answers
 
     def tell_extra(self, event: Event) -> None:
         """Tell of a request that may have made a row arrive once more."""
@@ -98,12 +115,14 @@ class Recorder:
         """Note how a row ended."""
         self._book.end(event.slot, event.copy, event.number, result)
         self.counts.add(result.outcome, result.status, result.reason)
+        self.course.count_key(self._key(event), delivered=result.outcome is Outcome.DELIVERED)
         if result.outcome in _FAILED and event.chunk is not None:
             self._append(event.source, event.chunk, {event.place: result})
 
     def on_take_back(self, event: Event, result: Result) -> None:
         """Forget how a row ended: it is pending after all."""
         self.counts.add(result.outcome, result.status, result.reason, rows=-1)
+        self.course.count_key(self._key(event), delivered=result.outcome is Outcome.DELIVERED, rows=-1)
         pending = Result(Outcome.PENDING, None, result.attempts, "")
         self._book.end(event.slot, event.copy, event.number, pending)
 
@@ -137,6 +156,12 @@ class Recorder:
         failed = [kept.failed.keep() for kept in self._kept]
         return files_of(self._folder, failed, self._unreadable.keep())
 
+    def _counted(self) -> tuple[int, int, int]:
+        """Rows delivered and failed by being sent, and retries, over all legs."""
+        counts = self.counts
+        delivered = counts.rows[Outcome.DELIVERED]
+        return delivered, counts.tried() - delivered, counts.retries
+
     def _is_intact(self, source: int) -> bool:
         planned = self._plan.sources[source]
         try:
@@ -153,6 +178,10 @@ class Recorder:
         kept.failed.append(chunk, notes_on(chunk, kept.uid, results))
         for place, result in results.items():
             self._listener.on_row(kept.source.name, int(chunk.rows[place]), result)
+
+    def _key(self, event: Event) -> str:
+        """The event key of a row as it may be shown."""
+        return self._plan.job.mask.hash(event.key) if self._hides_keys else event.key
 
     def _name(self, source: int) -> str:
         return self._kept[source].source.name

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from replay.errors import UsageError
-from replay.pipeline.record import failed_sources_of, mapping_of, rules_of, run_of_failed_file, run_of_uid
+from replay.masks import Mask
+from replay.pipeline.record import (
+    failed_sources_of,
+    mapping_of,
+    mask_of,
+    rules_of,
+    run_of_failed_file,
+    run_of_uid,
+)
 from replay.pipeline.settling import tell_if_killed
 from replay.pipeline.stages import Job
 from replay.records import Outcome
@@ -44,9 +52,9 @@ def resend_job(
 ) -> Job:
     """The job over the failed files of a run, or over one failed file.
 
-    The mapping and rules are those of the run, unless others are given; `read` says how files are
-    read that another program saved in its own way. Raises UsageError where there is no such run or
-    file, or nothing failed.
+    The mapping and rules are those of the run, unless others are given, and what it masks stays masked;
+    `read` says how files are read that another program saved in its own way. Raises UsageError where
+    there is no such run or file, or nothing failed.
     """
     selection = RESENT if only is None else parse_only(only)
     folder = find_run(run_or_file, runs)
@@ -58,11 +66,14 @@ def resend_job(
         folder = run_of_failed_file(files[0][0]) or _run_by_name(*files[0], runs)
     elif not files:
         raise UsageError(f"Run {folder.run} left no failed rows: there is nothing to send again.")
+    mask = Mask()
     if folder is not None:
+        mask = mask_of(folder)
         mapping = mapping or mapping_of(folder)
         rules = {**rules_of(folder), **rules}
     sources = tuple(source for path, settings in files for source in find([str(path)], settings))
-    return Job(sources, mapping, tuple(settings for _, settings in files), rules, selection)
+    read_as = tuple(settings for _, settings in files)
+    return Job(sources, mapping, read_as, rules, selection, mask=mask)
 
 
 def _failed_file(name: str, runs: Path) -> tuple[Path, ReadSettings]:

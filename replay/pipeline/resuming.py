@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replay.errors import StorageError, UsageError
-from replay.pipeline.record import kept_sources, mapping_of, rules_of
+from replay.pipeline.record import kept_sources, mapping_of, mask_of, rules_of
 from replay.pipeline.stages import Job
 from replay.report import Selection, find_run
 from replay.settings import (
@@ -47,6 +47,7 @@ def resumed_job(folder: RunFolder) -> Job:
         limit=record["settings"].get("limit"),
         sample=record["settings"].get("sample"),
         digests=tuple(stored["digest"] for _, _, stored in kept),
+        mask=mask_of(folder),
     )
 
 

@@ -11,18 +11,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 
 from replay.crew import Crew
-from replay.errors import BusyError, StorageError
+from replay.errors import BusyError, StorageError, UsageError
 from replay.ledger import begin, reopen, target_of
 from replay.pipeline.choosing import Fate, Known
+from replay.pipeline.coursing import write_course
 from replay.pipeline.feed import ahead, batches
 from replay.pipeline.ledgers import opening_of
 from replay.pipeline.places import places_of
-from replay.pipeline.record import run_record
+from replay.pipeline.record import keep_mask, run_record
 from replay.pipeline.recorder import Recorder
+from replay.pipeline.reporting import write_report
 from replay.report import Counts, Files, RunFolder, Summary, shown, write_whole
 from replay.sandbox import Sandbox, SandboxSettings
 from replay.sender import Sender
-from replay.sink import HttpSink, Throttle
+from replay.sink import HttpSink, Throttle, masked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from replay.pipeline.places import Place
     from replay.pipeline.plan import Plan
     from replay.records import Answers, Event, Result
+    from replay.report import Course
     from replay.sender import Announce
     from replay.settings import RunSettings
 
@@ -132,6 +135,7 @@ class Run:
         self.observer = observer or Silent()
         self.resumed = resumed
         self.stop_reason: str | None = None
+        self.report_fault: str | None = None
         self._started = time.monotonic()
         self._sender: Sender | Crew | None = None
         self._interrupted = False
@@ -152,6 +156,7 @@ class Run:
                 record = run_record(self.plan, self.settings, self.folder.run, self.command)
                 self.folder.write_record(record)
             recorder = Recorder(self.plan, store, book, self.folder, self.observer)
+            keep_mask(self.folder, self.plan.job.mask)
             self._tried_before = recorder.counts.tried()
             try:
                 return await self._send(recorder, store, book)
@@ -184,7 +189,7 @@ class Run:
             fault = await self._send_events(sender, recorder, store, book)
         if isinstance(fault, asyncio.CancelledError):
             sender.stopped_by = "interrupted"
-        summary: Summary = await self._on_disk(self._finish, sender, recorder, book)
+        summary: Summary = await self._on_disk(self._finish, sender, recorder, store, book)
         if fault is not None:
             raise fault
         return summary
@@ -197,7 +202,8 @@ class Run:
         is_fast = rate is None or rate > RATE_WITHIN
         if processes > 1 or (is_fast and self.plan.valid > ROWS_WITHIN):
             return Crew(settings.send, settings.sink, book.share(), recorder, announce)
-        return Sender(sink, Throttle(rate, time.monotonic), settings.send, recorder, announce=announce)
+        throttle = Throttle(rate, time.monotonic)
+        return Sender(masked(sink, settings.sink.mask), throttle, settings.send, recorder, announce=announce)
 
     async def _announce(self, book: Book, events: Sequence[Event]) -> None:
         """Write into the ledger that rows are about to be sent."""
@@ -218,7 +224,7 @@ class Run:
         self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book
     ) -> BaseException | None:
         """Send everything; returns what broke, to be raised once the run is written down."""
-        ticking = asyncio.create_task(self._tick(sender, recorder, book))
+        ticking = asyncio.create_task(self._tick(sender, recorder, store, book))
         fault: BaseException | None = None
         try:
             async with aclosing(self._events(recorder, store, book)) as events:
@@ -251,14 +257,18 @@ class Run:
                 yield batch.events
         recorder.counts.skip("limit", self.plan.skipped["limit"])
 
-    async def _tick(self, sender: Sender | Crew, recorder: Recorder, book: Book) -> None:
+    async def _tick(self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book) -> None:
         """Write down and show what happened, several times a second."""
         next_summary = time.monotonic() + SUMMARY_SECONDS
         try:
             while True:
                 self._tell(sender, recorder)
                 await self._on_disk(book.write)
-                if time.monotonic() >= next_summary:
+                recorder.course.limit = sender.rate_now
+                if (now := time.monotonic()) >= recorder.course.until:
+                    recorder.note_course(now)
+                if now >= next_summary:
+                    await self._on_disk(write_course, store, book.run, recorder.course.take())
                     await asyncio.to_thread(self._write_running, recorder.counts)
                     next_summary = time.monotonic() + SUMMARY_SECONDS
                 await asyncio.sleep(TICK_SECONDS)
@@ -275,12 +285,14 @@ class Run:
         answers = recorder.attempts.answers
         self.observer.on_progress(Progress(counts, tried, *now, answers, self.plan.valid, place))
 
-    def _finish(self, sender: Sender | Crew, recorder: Recorder, book: Book) -> Summary:
+    def _finish(self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book) -> Summary:
         """Make the files whole and write the last summary."""
         stopped_by, files = sender.stopped_by, self._files_so_far()
         self.stop_reason = sender.stop_reason
+        recorder.note_course(time.monotonic())
         try:
             book.write()
+            write_course(store, book.run, recorder.course.take())
             files = recorder.finish()
             book.close()
         except (StorageError, BusyError) as error:
@@ -291,6 +303,18 @@ class Run:
         stopped = stopped_by if state == "stopped" and stopped_by != "error" else None
         summary = self._summary(recorder.counts, state, stopped, files)
         self._write_summary(summary)
+        return self._report(summary, recorder.course)
+
+    def _report(self, summary: Summary, course: Course) -> Summary:
+        """Write the report of a run that is written down: what fails here is no failure of the run."""
+        try:
+            path = write_report(self.folder, summary.as_dict(), course)
+            summary = replace(summary, files=replace(summary.files, report=shown(path)))
+            self._write_summary(summary)
+        except UsageError as error:
+            self.report_fault = f"There is no report.html. {error}"
+        except Exception as error:
+            self.report_fault = f"There is no report.html: {error}. replay report tries again."
         return summary
 
     def _files_so_far(self) -> Files:

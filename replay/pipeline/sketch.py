@@ -14,13 +14,14 @@ MERGED_AT_ONCE: Final = 60_000  # a sort costs several times the memory of what 
 
 
 class Distinct:
-    """The smallest EXACT_MAX hashes seen: all of them, or a measure of how dense the rest is.
+    """The smallest hashes seen, `most` of them: all there are, or a measure of how dense the rest is.
 
     Source: Bar-Yossef et al., "Counting distinct elements in a data stream" (k minimum values); its
     standard error is about 1/sqrt(k), here 0.3 %.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = EXACT_MAX) -> None:
+        self._most = most
         self._smallest: NDArray[np.uint64] = np.empty(0, dtype=np.uint64)
         self._fresh: list[NDArray[np.uint64]] = []
         self._exact = True
@@ -30,7 +31,7 @@ class Distinct:
         if not self._exact:
             hashes = hashes[hashes < self._smallest[-1]]
         self._fresh.append(hashes)
-        if sum(map(len, self._fresh)) > MERGED_AT_ONCE:
+        if sum(map(len, self._fresh)) > min(MERGED_AT_ONCE, self._most):
             self._merge()
 
     @property
@@ -43,12 +44,12 @@ class Distinct:
         """How many different hashes were added."""
         if self.exact:
             return len(self._smallest)
-        return round((EXACT_MAX - 1) / (float(self._smallest[-1]) / 2.0**64))
+        return round((self._most - 1) / (float(self._smallest[-1]) / 2.0**64))
 
     def _merge(self) -> None:
         """Take in what came since; many at once, because each time costs a sort."""
         merged = np.sort(np.concatenate([self._smallest, *self._fresh]))
         self._fresh = []
         merged = merged[np.append(True, merged[1:] != merged[:-1])] if len(merged) else merged
-        self._exact = self._exact and len(merged) <= EXACT_MAX
-        self._smallest = merged[:EXACT_MAX]
+        self._exact = self._exact and len(merged) <= self._most
+        self._smallest = merged[: self._most]

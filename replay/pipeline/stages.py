@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from replay.mapping import Bound, Mapping, bind
+from replay.masks import Mask
 from replay.records import CARRIED, Chunk, Finding, Mapped, Outcome
 from replay.report import Selection, carried_notes, first_name
 from replay.rules import Judge, invalid_places, severities
@@ -32,7 +33,7 @@ class Job:
 
     `selection` chooses among the rows of failed files; None takes every row. `limit` is the most rows
     that are sent, `sample` the share of users (0 to 1) whose rows are. `digests`: what the sources held when
-    the run began, where one goes on.
+    the run began, where one goes on. `mask`: what is not shown of their values.
     """
 
     sources: tuple[Source, ...]
@@ -43,6 +44,7 @@ class Job:
     limit: int | None = None
     sample: float | None = None
     digests: tuple[str, ...] = ()
+    mask: Mask = field(default_factory=Mask)
 
     @property
     def resends_ambiguous(self) -> bool:
@@ -105,7 +107,7 @@ class Judging:
     """Judges the chunks of a source, one after another; the mapping is fitted to the first.
 
     `uid` is the name of the source's content, for mappings that send a row's id; `look` is given each
-    chunk as it was read.
+    chunk as it was read. `bound`: the mapping as it fits the source, once that is known.
     """
 
     def __init__(
@@ -122,9 +124,9 @@ class Judging:
         self._judge = judge
         self._severities = job.severities()
         self._reader = reader
-        self._bound: Bound | None = None
+        self.bound: Bound | None = None
         if reader.header:
-            self._bound = bind(job.mapping, "table", reader.header, reader.source.name, None)
+            self.bound = bind(job.mapping, "table", reader.header, reader.source.name, None)
 
     def __iter__(self) -> Iterator[Judged]:
         for chunk in self._reader:
@@ -135,7 +137,7 @@ class Judging:
 
     def unseen(self) -> dict[str, str]:
         """Members that the mapping names and no record so far has, with what to say about each."""
-        return {} if self._bound is None else self._bound.unseen()
+        return {} if self.bound is None else self.bound.unseen()
 
     def _select(self, chunk: Chunk) -> Chunk:
         if self._job.selection is None or not len(chunk):
@@ -162,7 +164,7 @@ class Judging:
         return replace(chunk, ids=[first_name(note, self._uid, row)[0] for note, row in named])
 
     def _bind(self, chunk: Chunk) -> Bound:
-        if self._bound is None:
+        if self.bound is None:
             name = self._reader.source.name
-            self._bound = bind(self._job.mapping, chunk.kind, chunk.header, name, chunk.frame)
-        return self._bound
+            self.bound = bind(self._job.mapping, chunk.kind, chunk.header, name, chunk.frame)
+        return self.bound

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from replay.masks import Mask
     from replay.pipeline.stages import Judged
     from replay.records import Chunk, Finding, Unreadable
     from replay.settings import Severity
@@ -60,8 +61,10 @@ class RuleTally:
 class Tally:
     """Adds up what is found in chunk after chunk."""
 
-    def __init__(self, severities: Dict[str, Severity]) -> None:
+    def __init__(self, severities: Dict[str, Severity], mask: Mask) -> None:
         self._severities = severities
+        self._mask = mask
+        self._hides_keys = mask.covers(".".join(EVENT_KEY))
         self._rules: dict[str, RuleTally] = {}
         self._users = Distinct()
         self.event_keys: dict[str, int] = {}
@@ -103,10 +106,8 @@ class Tally:
         for finding in judged.findings:
             rows.setdefault(finding.rule, set()).update(finding.positions)
             examples = self._of(finding.rule).examples
-            missing = EXAMPLES_MAX - len(examples)
-            examples.extend(
-                problems_of(source, judged.chunk, finding, self._severities[finding.rule], missing)
-            )
+            missing, severity = EXAMPLES_MAX - len(examples), self._severities[finding.rule]
+            examples.extend(problems_of(source, judged.chunk, finding, severity, self._mask, missing))
         warned: set[int] = set()
         for rule, places in rows.items():
             self._of(rule).rows += len(places)
@@ -119,23 +120,24 @@ class Tally:
             tally = self._of(record.rule)
             tally.rows += 1
             if len(tally.examples) < EXAMPLES_MAX:
-                tally.examples.append(problem_of_unreadable(source, record))
+                tally.examples.append(problem_of_unreadable(source, record, self._mask))
 
     def _add_event_keys(self, judged: Judged, sent: NDArray[np.bool_]) -> None:
         keys = judged.mapped.columns.get(EVENT_KEY)
         if keys is None:
             return
-        for key, rows in keys[sent[keys.index]].value_counts().items():
+        for found, rows in keys[sent[keys.index]].value_counts().items():
+            key = self._mask.hash(found) if self._hides_keys else str(found)
             if key in self.event_keys or len(self.event_keys) < EVENT_KEYS_MAX:
-                self.event_keys[str(key)] = self.event_keys.get(str(key), 0) + int(rows)
+                self.event_keys[key] = self.event_keys.get(key, 0) + int(rows)
             else:
                 self.event_keys_beyond += int(rows)
 
 
 def problems_of(
-    source: str, chunk: Chunk, finding: Finding, severity: str, most: int | None = None
+    source: str, chunk: Chunk, finding: Finding, severity: str, mask: Mask, most: int | None = None
 ) -> Iterator[Problem]:
-    """Each row that a finding names, as a problem of its own."""
+    """Each row that a finding names, as a problem of its own, without the values that are masked."""
     for place, value in zip(finding.positions[:most], finding.values[:most], strict=True):
         yield Problem(
             source,
@@ -144,14 +146,14 @@ def problems_of(
             finding.rule,
             severity,
             finding.field,
-            shown_value(value),
+            shown_value(mask.shown(finding.field, value)),
             finding.message,
         )
 
 
-def problem_of_unreadable(source: str, record: Unreadable) -> Problem:
-    """A record that could not be read, as a problem."""
-    value = shown_value(record.raw.decode("utf-8", errors="backslashreplace"))
+def problem_of_unreadable(source: str, record: Unreadable, mask: Mask) -> Problem:
+    """A record that could not be read, as a problem; where anything is masked all of it is."""
+    value = shown_value(mask.shown("", record.raw.decode("utf-8", errors="backslashreplace")))
     return Problem(source, record.row, record.line, record.rule, "error", "", value, record.reason)
 
 

@@ -1,6 +1,9 @@
 """What a run leaves behind: its folder, its counts, and the rows that failed."""
 
 from replay.report.cells import csv_line
+from replay.report.checkstory import Checked, ColumnProfile
+from replay.report.course import Course
+from replay.report.extra import load_page
 from replay.report.failed import FailedFile, failed_names, shape_of
 from replay.report.folder import (
     DEFAULT_RUNS,
@@ -11,6 +14,7 @@ from replay.report.folder import (
     in_words,
     new_run_id,
     open_runs,
+    salt_of,
     write_whole,
 )
 from replay.report.notes import (
@@ -23,21 +27,38 @@ from replay.report.notes import (
     first_name,
     uid_of,
 )
-from replay.report.summary import Counts, Files, Summary, ended_summary, read_summary, shown
+from replay.report.story import Example, Reason
+from replay.report.story import Told as ToldRun
+from replay.report.summary import (
+    Counts,
+    Files,
+    Summary,
+    ended_summary,
+    read_summary,
+    shown,
+    typed,
+)
+from replay.report.text import short
 from replay.report.unreadable import UnreadableFile
 
 __all__ = [
     "DEFAULT_RUNS",
     "PART",
     "RESENT",
+    "Checked",
+    "ColumnProfile",
     "Counts",
+    "Course",
+    "Example",
     "FailedFile",
     "Files",
     "Note",
     "Notes",
+    "Reason",
     "RunFolder",
     "Selection",
     "Summary",
+    "ToldRun",
     "UnreadableFile",
     "all_runs",
     "carried_notes",
@@ -48,11 +69,15 @@ __all__ = [
     "find_run",
     "first_name",
     "in_words",
+    "load_page",
     "new_run_id",
     "open_runs",
     "read_summary",
+    "salt_of",
     "shape_of",
+    "short",
     "shown",
+    "typed",
     "uid_of",
     "write_whole",
 ]

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import tomllib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 DEFAULT_RUNS: Final = "replay-runs"
 RUN_FILE: Final = "run.toml"
 SUMMARY_FILE: Final = "summary.json"
+REPORT_FILE: Final = "report.html"
 UNREADABLE_FILE: Final = "unreadable.jsonl"
 FAILED_FOLDER: Final = "failed"
 PART: Final = ".part"
+SALT_FILE: Final = "mask-salt"
+_SALT_BYTES: Final = 16
 
 
 @contextmanager
@@ -48,6 +51,33 @@ def open_runs(runs: Path) -> Path:
         if not ignore.exists():
             write_whole(ignore, b"*\n")
     return runs
+
+
+def salt_of(runs: Path, *, make: bool = True) -> bytes:
+    """The salt by which all that a runs folder tells is masked; a new one, known to nobody, if it has none.
+
+    `make`: keep a new one there, for the folder's owner alone.
+    """
+    path = runs / SALT_FILE
+    if not path.exists():
+        salt = secrets.token_bytes(_SALT_BYTES)
+        if not make:
+            return salt
+        open_runs(runs)
+        with in_words(path):
+            new = path.with_name(f".{SALT_FILE}.{secrets.token_hex(4)}")
+            with PrivateFile(new) as file:
+                file.write(salt.hex().encode() + b"\n")
+                file.sync()
+            with suppress(FileExistsError):  # another process was faster: its salt is the folder's
+                os.link(new, path)
+            new.unlink()
+    try:
+        return bytes.fromhex(path.read_text("ascii"))
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"{path} cannot be read: {error}. Remove it: a new salt is made, and hashes shown so far differ."
+        ) from error
 
 
 def new_run_id(now: datetime | None = None) -> str:
@@ -140,6 +170,11 @@ class RunFolder:
     def summary(self) -> Path:
         """The file of the counts."""
         return self.path / SUMMARY_FILE
+
+    @property
+    def report(self) -> Path:
+        """The report for people."""
+        return self.path / REPORT_FILE
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Write `run.toml`: sources, mapping and settings of the run."""

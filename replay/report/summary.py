@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import msgspec
 
 from replay.records import Outcome
+from replay.report.folder import DEFAULT_RUNS
 
 if TYPE_CHECKING:
     from replay.report.folder import RunFolder
@@ -148,6 +149,7 @@ def read_summary(folder: RunFolder) -> dict[str, Any] | None:
         "folder": shown(folder.path),
         "failed": [shown(folder.failed / PurePath(path).name) for path in files.get("failed", ())],
         "unreadable": shown(folder.unreadable) if files.get("unreadable") else None,
+        "report": shown(folder.report) if files.get("report") else None,
     }
     return document
 
@@ -161,6 +163,11 @@ def ended_summary(folder: RunFolder) -> Summary | None:
         return msgspec.convert(document, Summary)
     except msgspec.ValidationError:
         return None  # somebody wrote in it; the ledger knows better
+
+
+def typed(run: str, folder: str) -> str:
+    """What to type for a run: its id, or its folder where that is not the usual one."""
+    return run if folder == f"{DEFAULT_RUNS}/{run}" else folder
 
 
 def shown(path: Path) -> str:

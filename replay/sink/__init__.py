@@ -4,6 +4,7 @@ from replay.sink.answer import Answer, Meaning
 from replay.sink.budget import Budget
 from replay.sink.gate import Gate, Passage
 from replay.sink.http import HttpSink
+from replay.sink.masking import masked
 from replay.sink.moments import SharedState, State
 from replay.sink.retry import Again, End, Stop, Tries, Verdict, judge
 from replay.sink.throttle import Throttle
@@ -24,4 +25,5 @@ __all__ = [
     "Tries",
     "Verdict",
     "judge",
+    "masked",
 ]

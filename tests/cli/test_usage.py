@@ -154,7 +154,7 @@ def test_a_runs_folder_that_may_not_be_read_is_told_in_words(desk, arguments):
 
 
 def limited():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
 
 def test_a_full_disk_stops_the_run_in_words_with_what_is_known_written_down(desk):
