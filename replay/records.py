@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
     import pandas as pd
     from numpy.typing import NDArray
@@ -87,6 +89,11 @@ class Chunk:
         value: Any = self.frame.iat[place, 0]
         return dict(value)
 
+    def records(self, most: int) -> list[Any]:
+        """The first of the records."""
+        values: list[Any] = self.frame[0].head(most).tolist()
+        return values
+
     def take(self, places: NDArray[np.bool_]) -> Chunk:
         """The same chunk with some of its rows."""
         raw = (
@@ -147,8 +154,8 @@ class Event:
     `place` lead back to the record as it was read. `started`: a request of it began to leave.
     `waits` and `followers` are its place in the order, kept by the sender. `copy`, `number` and `slot`
     are its place in the ledger, kept by whoever writes there. `is_doubtful`: nobody
-    knows whether an earlier request of the row arrived, be it of this run or of one before. `key` is its
-    event key; `began`: when its last request began to leave, in seconds of the monotonic clock.
+    knows whether an earlier request of the row arrived, be it of this run or of one before. `left_at`:
+    when its latest request began to leave, in seconds of the monotonic clock. `key` is its event key.
     """
 
     source: int
@@ -164,8 +171,8 @@ class Event:
     number: int = 0
     slot: int = -1
     is_doubtful: bool = False
+    left_at: float = 0.0
     key: str = ""
-    began: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,3 +183,70 @@ class Result:
     status: int | None
     attempts: int
     reason: str
+
+
+LATENCIES: Final = tuple(
+    round(base * scale, 4) for scale in (0.001, 0.01, 0.1, 1.0, 10.0) for base in (1, 1.5, 2, 3, 5, 7.5)
+)
+"""Upper bounds of the buckets that latencies are counted in, in seconds; one more bucket is open."""
+
+NO_STATUS: Final = 0
+"""The status of an attempt that no answer came to."""
+
+
+@dataclass(slots=True)
+class Answers:
+    """What came back from requests: how many of each status (NO_STATUS for none), and how fast.
+
+    `latencies`: a count a bucket of LATENCIES and one beyond them, from the request's first byte to its
+    end; `seconds` is their sum. A request that never left has no latency.
+    """
+
+    statuses: dict[int, int] = field(default_factory=dict)
+    latencies: list[int] = field(default_factory=lambda: [0] * (len(LATENCIES) + 1))
+    seconds: float = 0.0
+
+    def add(self, status: int | None, seconds: float | None) -> None:
+        """Count one."""
+        key = status or NO_STATUS
+        self.statuses[key] = self.statuses.get(key, 0) + 1
+        if seconds is not None:
+            self.latencies[bisect_left(LATENCIES, seconds)] += 1
+            self.seconds += seconds
+
+    def take(self, parts: Iterable[Answers]) -> None:
+        """Become the sum of some others, if there are any."""
+        if not (parts := list(parts)):
+            return
+        statuses = sorted({status for part in parts for status in part.statuses})
+        self.statuses = {status: sum(part.statuses.get(status, 0) for part in parts) for status in statuses}
+        self.latencies = [sum(counts) for counts in zip(*(part.latencies for part in parts), strict=True)]
+        self.seconds = sum(part.seconds for part in parts)
+
+    def since(self, earlier: Answers) -> Answers:
+        """What came after an earlier copy was made."""
+        before = earlier.statuses
+        statuses = {status: count - before.get(status, 0) for status, count in self.statuses.items()}
+        pairs = zip(self.latencies, earlier.latencies, strict=True)
+        return Answers(
+            {status: count for status, count in statuses.items() if count},
+            [now - then for now, then in pairs],
+            self.seconds - earlier.seconds,
+        )
+
+    def copy(self) -> Answers:
+        """The same, to be compared with later."""
+        return Answers(dict(self.statuses), list(self.latencies), self.seconds)
+
+    def latency(self, share: float) -> float | None:
+        """Seconds within which this share (0 to 1) came back, as near as the buckets tell; None for none.
+
+        Within a bucket they are taken as evenly spread; beyond the last its bound is told.
+        """
+        rank, below = share * sum(self.latencies), 0
+        for place, count in enumerate(self.latencies[:-1]):
+            if count and below + count >= rank:
+                start = LATENCIES[place - 1] if place else 0.0
+                return start + (LATENCIES[place] - start) * max(rank - below, 0.0) / count
+            below += count
+        return LATENCIES[-1] if self.latencies[-1] else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass, field, fields, replace
 from math import inf
@@ -13,7 +14,8 @@ from replay import hackle
 from replay.errors import UsageError
 from replay.masks import Mask
 
-FORMATS: Final = ("csv", "tsv", "jsonl")
+FORMATS: Final = ("csv", "tsv", "jsonl", "json", "parquet")
+TABLES: Final = ("csv", "tsv")
 SEVERITIES: Final = ("error", "warning", "off")
 Severity = Literal["error", "warning", "off"]
 
@@ -26,14 +28,24 @@ _UNIT_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadSettings:
-    """How sources are read, where the user knows better than what is found out."""
+    r"""How sources are read, where the user knows better than what is found out.
+
+    `columns`: the names of a table that has no header. `records`: the dotted path to the array of records
+    inside each JSON document; a dot that is part of a name is written `\.`.
+    """
 
     format: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
     quotechar: str | None = None
+    columns: tuple[str, ...] | None = None
+    records: str | None = None
 
     def __post_init__(self) -> None:
+        if self.columns is not None:
+            object.__setattr__(self, "columns", tuple(self.columns))  # a record on disk holds a list
+            self._check_columns(self.columns)
+        self._check_records()
         if self.format is not None and self.format not in FORMATS:
             raise UsageError(
                 f"--format {self.format}: not a format this tool reads. Use one of {', '.join(FORMATS)}."
@@ -47,12 +59,46 @@ class ReadSettings:
                 f"--quotechar {self.quotechar!r}: one character, or '' for a table without quoting."
             )
 
+    def _check_columns(self, names: tuple[str, ...]) -> None:
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if not names or "" in names or twice:
+            what = f"{twice[0]!r} comes twice" if twice else "a name is empty"
+            raise UsageError(f"--columns {','.join(names)}: {what}. Name every column once, such as a,b,c.")
+        if self.format not in (None, *TABLES):
+            raise UsageError(f"--columns names the columns of a table; there are none in {self.format}.")
+
+    def _check_records(self) -> None:
+        if self.records is None:
+            return
+        if "" in self.records_path:
+            raise UsageError(
+                f"--records {self.records!r}: not a path. Name the members that lead to the array, "
+                "such as records or data.items."
+            )
+        if self.format not in (None, "json", "jsonl"):
+            raise UsageError(f"--records is a path into JSON documents; there are none in {self.format}.")
+        if self.columns is not None:
+            raise UsageError("--records is for JSON, --columns for tables: leave one out.")
+
+    @property
+    def records_path(self) -> tuple[str, ...]:
+        """The members that lead to the array of records; none where documents are arrays themselves."""
+        if self.records is None:
+            return ()
+        parts = re.split(r"(?<!\\)\.", self.records)
+        return tuple(part.replace("\\.", ".") for part in parts)
+
     def with_(self, other: ReadSettings) -> ReadSettings:
         """The same, and what another one says wherever it says something."""
         said = {
             field.name: value for field in fields(other) if (value := getattr(other, field.name)) is not None
         }
         return replace(self, **said)
+
+
+def parse_columns(text: str) -> tuple[str, ...]:
+    """The column names that `a,b,c` stands for; a name with a comma in it is quoted, as in a CSV."""
+    return tuple(next(csv.reader([text], skipinitialspace=True), ()))
 
 
 def parse_rate(text: str, option: str = "--rate") -> float | None:
@@ -133,7 +179,7 @@ def check_url(url: str) -> str:
         raise UsageError(f"--url {_bare(url)}: not an address. Write it like {hackle.URL}.") from error
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError(f"--url {_bare(url)}: not an address. Write it like {hackle.URL}.")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise UsageError(
             f"--url {show_url(url)}: the key would travel in the clear. "
             "http is for loopback only (127.0.0.1, localhost); use https."
@@ -141,7 +187,8 @@ def check_url(url: str) -> str:
     return url
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its name alone."""
     return host in {"localhost", "::1"} or re.fullmatch(r"127(\.[0-9]{1,3}){3}", host) is not None
 
 

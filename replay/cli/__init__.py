@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import typer
 from typer.exceptions import Abort, TyperException
 
-from replay.cli import check, rehearse, report, resume, runs, send
+from replay.cli import check, map, rehearse, report, resume, runs, send
+from replay.cli.epilogs import epilog
+from replay.cli.mistakes import in_words
 from replay.console import clean, print_json, say
 from replay.errors import ReplayError
 
@@ -25,12 +27,21 @@ app = typer.Typer(
     help="Backfill events from CSV and JSONL files into Hackle: check them, send them at a set rate, "
     "re-send what failed.\n\nA first try, which sends nothing to Hackle: "
     "replay send sample_data/purchases.csv --map sample_data/purchases.toml --sandbox",
+    epilog=epilog(
+        "replay check events.csv --map mapping.toml",
+        "replay send events.csv --map mapping.toml --rate 200/s",
+        "replay resume last",
+        "replay resend last",
+        "replay COMMAND --help",
+        exits="0 all went well, 1 stopped by an error, 2 wrong usage, 3 some rows not delivered or invalid, "
+        "4 some rows ambiguous, 130 interrupted.",
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (check, send, resume, runs, report, rehearse):
+for room in (check, map, send, resume, runs, report, rehearse):
     room.add_to(app)
 
 
@@ -40,14 +51,13 @@ def run(arguments: list[str]) -> int:
     _let_every_character_out()
     try:
         with _interruptible():
-            code = app(arguments, standalone_mode=False)
+            code = app(arguments, prog_name="replay", standalone_mode=False)
         sys.stdout.flush()
     except ReplayError as error:
         _tell(error.kind, str(error), as_json)
         return error.exit_code
     except TyperException as error:
-        message = error.format_message()
-        if message:  # without any arguments, the help has been shown instead
+        if message := in_words(error):  # without any arguments, the help has been shown instead
             _tell("usage", message, as_json)
         return error.exit_code
     except (_Interrupted, Abort, KeyboardInterrupt):

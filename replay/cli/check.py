@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from replay import hackle
+from replay.cli.epilogs import epilog
 from replay.cli.options import Json, Reading, Sources, Talking, Understanding, grouped
 from replay.settings import check_url
 
@@ -20,10 +20,33 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this room."""
-    exits = "Exit: 0 no errors, 3 some rows invalid, 1 and 2 it could not be done."
-    app.command("check", epilog=exits)(grouped(check))
-    app.command("preview")(grouped(preview))
-    app.command("rules")(rules)
+    checked = epilog(
+        "replay check events.csv --map mapping.toml",
+        "replay check 'data/*.jsonl' --problems problems.csv --report check.html",
+        "replay check events.csv --set event.key=name --set user.userId=uid --json",
+        exits="0 no errors, 1 it could not be done, 2 wrong usage, 3 some rows invalid.",
+        settings=True,
+    )
+    app.command("check", epilog=checked)(grouped(check))
+    shown = epilog(
+        "replay preview events.csv --map mapping.toml -n 1",
+        "replay preview events.csv --map mapping.toml --curl > requests.sh",
+        settings=True,
+    )
+    app.command("preview", epilog=shown)(grouped(preview))
+    app.command("rules", epilog=epilog("replay rules", "replay rules --json"))(rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """Which requests are shown, and how."""
+
+    rows: Annotated[int, typer.Option("-n", "--rows", min=1, help="How many requests.")] = 3
+    as_curl: Annotated[
+        bool, typer.Option("--curl", help=f"As curl commands that take the key from ${hackle.KEY_VARIABLE}.")
+    ] = False
+    url: Annotated[str, typer.Option("--url", help="The address that --curl sends to.")] = hackle.URL
+    as_json: Json = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +74,8 @@ def check(
     from replay.pipeline import CheckFiles, check_job, with_mask
     from replay.report import DEFAULT_RUNS, salt_of
 
+    if not talking.silent:
+        console.show_settings(talking.given)
     with tempfile.TemporaryDirectory() as folder:
         job = _job(sources, understanding, reading, Path(folder))
         job = with_mask(job, talking.mask or (), salt_of(Path(DEFAULT_RUNS), make=False))
@@ -69,26 +94,20 @@ def preview(
     sources: Sources,
     understanding: Understanding,
     reading: Reading,
-    rows: Annotated[int, typer.Option("-n", "--rows", min=1, help="How many requests.")] = 3,
-    as_curl: Annotated[
-        bool, typer.Option("--curl", help=f"As curl commands that take the key from ${hackle.KEY_VARIABLE}.")
-    ] = False,
-    url: Annotated[str, typer.Option("--url", help="The address that --curl sends to.")] = hackle.URL,
+    showing: Showing,
 ) -> int:
     """Show the exact requests of the first rows; send nothing."""
     from replay import console, pipeline
 
-    check_url(url)
+    check_url(showing.url)
     with tempfile.TemporaryDirectory() as folder:
-        result = pipeline.preview(_job(sources, understanding, reading, Path(folder)), rows)
-    for body in result.bodies:
-        text = pipeline.curl(body, url) if as_curl else body.decode()
-        # The exact bytes, but for a terminal, which some of them could steer.
-        console.print_data(console.clean_json(text) if sys.stdout.isatty() else text)
-    if result.passed_over:
-        console.say(f"{result.passed_over} invalid rows were passed over; `replay check` says why.")
-    if not result.bodies:
-        console.say("There is no row that could be sent.")
+        result = pipeline.preview(_job(sources, understanding, reading, Path(folder)), showing.rows)
+    as_curl, url = showing.as_curl, showing.url
+    requests = [pipeline.curl(body, url) if as_curl else body.decode() for body in result.bodies]
+    if showing.as_json:
+        console.print_requests(requests, result, quoted=as_curl)
+    else:
+        console.show_requests(requests, result)
     return 0
 
 
@@ -105,7 +124,8 @@ def rules(as_json: Json = False) -> int:
 
 
 def _job(sources: list[str], understanding: Understanding, reading: Reading, folder: Path) -> Job:
-    from replay.pipeline import find_stored, make_job
+    from replay.pipeline import as_read, find_stored, make_job
 
-    mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
+    mapping, rules = understanding.mapping(), understanding.rules()
+    read = as_read(mapping, reading.settings())
     return make_job(find_stored(sources, read, folder), mapping, read, rules)

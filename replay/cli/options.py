@@ -7,26 +7,30 @@ from __future__ import annotations
 
 import functools
 import inspect
+from copy import copy
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_type_hints
 
 import typer
 
 from replay import hackle
+from replay.cli import completing
+from replay.cli.config import blaming, given, look_for, setting
 from replay.settings import (
     MaxFailures,
     ReadSettings,
     RunSettings,
     SendSettings,
     SinkSettings,
+    parse_columns,
     parse_ledger,
     parse_rate,
     parse_share,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from replay.mapping import Mapping
     from replay.pipeline import Job
@@ -43,10 +47,19 @@ Masked = Annotated[
         "--mask", metavar="FIELD", help="Show a hash for this field's values: user.userId, or a column."
     ),
 ]
+_GIVEN: Final = "given"
+Given = tuple[str, ...]
+"""No option: the settings of a command that nobody typed, with where they come from."""
+
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE", help="Files, globs, folders, or - for standard input.", show_default=False
+        metavar="SOURCE",
+        help="Files, globs, folders, addresses, or -.",
+        show_default=False,
+        is_eager=True,
+        callback=look_for,
+        autocompletion=completing.sources,
     ),
 ]
 
@@ -56,23 +69,35 @@ class Reading:
     """How sources are read."""
 
     format_: Annotated[
-        str | None, typer.Option("--format", help="csv, tsv or jsonl, where the name does not tell.")
+        str | None, setting("--format", help="csv, tsv, jsonl, json or parquet; else it is found out.")
     ] = None
     encoding: Annotated[
-        str | None, typer.Option("--encoding", help="For files that are not UTF-8, such as cp949.")
+        str | None, setting("--encoding", help="For files that are not UTF-8, such as cp949.")
     ] = None
     delimiter: Annotated[
-        str | None, typer.Option("--delimiter", help="What stands between cells; else it is found out.")
+        str | None, setting("--delimiter", help="What stands between cells; else it is found out.")
     ] = None
     quotechar: Annotated[
-        str | None, typer.Option("--quotechar", help="What cells are quoted with; '' for nothing.")
+        str | None, setting("--quotechar", help="What cells are quoted with; '' for nothing.")
+    ] = None
+
+    columns: Annotated[
+        str | None, setting("--columns", metavar="A,B,C", help="The columns of a table without header.")
+    ] = None
+    records: Annotated[
+        str | None,
+        setting("--records", metavar="PATH", help="Where the array of records is in JSON documents."),
     ] = None
 
     def settings(self) -> ReadSettings:
         """The settings that these options stand for."""
-        delimiter = "\t" if self.delimiter == "\\t" else self.delimiter
         return ReadSettings(
-            format=self.format_, encoding=self.encoding, delimiter=delimiter, quotechar=self.quotechar
+            format=self.format_,
+            encoding=self.encoding,
+            delimiter="\t" if self.delimiter == "\\t" else self.delimiter,
+            quotechar=self.quotechar,
+            columns=None if self.columns is None else parse_columns(self.columns),
+            records=self.records,
         )
 
 
@@ -80,14 +105,24 @@ class Reading:
 class Understanding:
     """How rows are mapped and judged."""
 
-    map_: Annotated[Path | None, typer.Option("--map", help="The mapping: a TOML file.")] = None
+    map_: Annotated[Path | None, setting("--map", help="The mapping: a TOML file.")] = None
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="TARGET=SOURCE", help="One field of the mapping; wins over --map."),
+        typer.Option(
+            "--set",
+            metavar="TARGET=SOURCE",
+            help="One field of the mapping; wins over --map.",
+            autocompletion=completing.assignments,
+        ),
     ] = None
     rule: Annotated[
         list[str] | None,
-        typer.Option("--rule", metavar="ID=SEVERITY", help="Change a rule: error, warning or off."),
+        setting(
+            "--rule",
+            metavar="ID=SEVERITY",
+            help="Change a rule: error, warning or off.",
+            autocompletion=completing.rules,
+        ),
     ] = None
 
     def mapping(self) -> Mapping | None:
@@ -110,34 +145,32 @@ class Understanding:
 class Sending:
     """How rows are sent, and where to."""
 
-    rate: Annotated[str, typer.Option("--rate", help="Requests: 100/s, 90/m, 5000/h, or none.")] = "100/s"
-    concurrency: Annotated[int, typer.Option("--concurrency", help="The most requests in flight.")] = 32
+    rate: Annotated[str, setting("--rate", help="Requests: 100/s, 90/m, 5000/h, or none.")] = "100/s"
+    concurrency: Annotated[int, setting("--concurrency", help="The most requests in flight.")] = 32
     timeout: Annotated[
-        float, typer.Option("--timeout", help="Seconds for one attempt, up to its status line.")
+        float, setting("--timeout", help="Seconds for one attempt, up to its status line.")
     ] = 30.0
-    retries: Annotated[int, typer.Option("--retries", help="How often a row that failed is tried again.")] = 5
+    retries: Annotated[int, setting("--retries", help="How often a row that failed is tried again.")] = 5
     on_ambiguous: Annotated[
         Literal["hold", "resend"],
         typer.Option("--on-ambiguous", help="A row whose answer was lost: hold it, or risk a duplicate."),
     ] = "hold"
     order: Annotated[
-        Literal["user", "none"], typer.Option("--order", help="Keep each user's rows in order, or not.")
+        Literal["user", "none"], setting("--order", help="Keep each user's rows in order, or not.")
     ] = "user"
     limit: Annotated[int | None, typer.Option("--limit", help="Stop after so many rows.")] = None
     sample_users: Annotated[
         str | None, typer.Option("--sample-users", help="Send a share of the users only, such as 1%.")
     ] = None
     max_failures: Annotated[
-        str, typer.Option("--max-failures", help="Stop beyond so many failed rows: 100, 5%, or none.")
+        str, setting("--max-failures", help="Stop beyond so many failed rows: 100, 5%, or none.")
     ] = "none"
     max_outage: Annotated[
-        float, typer.Option("--max-outage", help="Stop when nothing got through for so many seconds.")
+        float, setting("--max-outage", help="Stop when nothing got through for so many seconds.")
     ] = 600.0
     processes: Annotated[
         int,
-        typer.Option(
-            "--processes", envvar="REPLAY_PROCESSES", help="Sender processes; rate and requests in all."
-        ),
+        setting("--processes", help="Sender processes; rate and requests in all."),
     ] = 1
     again: Annotated[
         bool, typer.Option("--again", help="Send rows once more that were delivered before.")
@@ -199,14 +232,12 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Talking:
-    """What is said, and where, and what is not."""
+    """What is said, and what is not; `given`: the options that come from elsewhere, in words."""
 
     as_json: Json = False
     quiet: Quiet = False
-    log_file: Annotated[
-        Path | None, typer.Option("--log-file", help="Add what happens to this file, as lines of JSON.")
-    ] = None
     mask: Masked = None
+    given: Given = ()
 
     @property
     def silent(self) -> bool:
@@ -214,31 +245,62 @@ class Talking:
         return self.as_json or self.quiet
 
 
-def grouped(command: Callable[..., int]) -> Callable[..., int]:
-    """Let Typer see the fields of a command's groups as options of the command itself."""
+@dataclass(frozen=True, slots=True)
+class Watching(Talking):
+    """What is said of a run that sends, and where."""
+
+    log_file: Annotated[
+        Path | None, typer.Option("--log-file", help="Add what happens to this file, as lines of JSON.")
+    ] = None
+    metrics_port: Annotated[
+        int | None,
+        setting("--metrics-port", min=1, max=65535, help="Tell Prometheus on this port of 127.0.0.1."),
+    ] = None
+
+
+def grouped(command: Callable[..., int], *, typed: Sequence[type] = ()) -> Callable[..., int]:
+    """Let Typer see the fields of a command's groups as options of the command itself.
+
+    The groups that must be `typed` take nothing from variables and files.
+    """
     hints = get_type_hints(command, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if is_dataclass(hint) and isinstance(hint, type)}
-    parameters: list[inspect.Parameter] = []
+    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
     for parameter in inspect.signature(command).parameters.values():
-        parameters += _options_of(parameter, hints[parameter.name])
+        hint = hints[parameter.name]
+        parameters += _options_of(parameter, hint, is_typed=hint in typed)
 
     @functools.wraps(command)
-    def call(**values: Any) -> int:
+    def call(context: typer.Context, **values: Any) -> int:
         for name, group in groups.items():
-            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
-        return command(**values)
+            options = [field.name for field in fields(group)]
+            own = {option: values.pop(option) for option in options if option != _GIVEN}
+            if _GIVEN in options:
+                own[_GIVEN] = tuple(given(context))
+            values[name] = group(**own)
+        with blaming(context):
+            return command(**values)
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return call
 
 
-def _options_of(parameter: inspect.Parameter, hint: Any) -> list[inspect.Parameter]:
+def _options_of(parameter: inspect.Parameter, hint: Any, *, is_typed: bool) -> list[inspect.Parameter]:
     kind = inspect.Parameter.KEYWORD_ONLY
     if not is_dataclass(hint):
         return [parameter.replace(annotation=hint, kind=kind)]
     hints = get_type_hints(hint, include_extras=True)
+    shown = {name: _typed(option) if is_typed else option for name, option in hints.items() if name != _GIVEN}
+    defaults = {field.name: field.default for field in fields(hint)}
     return [
-        inspect.Parameter(field.name, kind, default=field.default, annotation=hints[field.name])
-        for field in fields(hint)
+        inspect.Parameter(name, kind, default=defaults[name], annotation=option)
+        for name, option in shown.items()
     ]
+
+
+def _typed(hint: Any) -> Any:
+    """The same option without its variable."""
+    option = copy(hint.__metadata__[0])
+    option.envvar = None
+    return Annotated[hint.__origin__, option]

@@ -4,56 +4,73 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from replay.cli.epilogs import epilog
+from replay.cli.options import Json, grouped
 from replay.settings import parse_rate, parse_seconds
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this room."""
-    app.command("sandbox")(sandbox)
+    rehearsed = epilog(
+        "replay sandbox --latency 50ms --fail 503=5%",
+        "replay sandbox --rate-limit 100/s --accepted accepted.jsonl",
+        "replay sandbox --port 0 --json",
+    )
+    app.command("sandbox", epilog=rehearsed)(grouped(sandbox))
 
 
-def sandbox(
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Where to listen; 0 for any free port.")
-    ] = 8790,
-    key: Annotated[str, typer.Option("--key", help="The key that requests must carry.")] = "sandbox",
-    latency: Annotated[str, typer.Option("--latency", help="Wait before each answer: 50ms or 0.5s.")] = "0s",
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """How the sandbox answers."""
+
+    latency: Annotated[str, typer.Option("--latency", help="Wait before each answer: 50ms or 0.5s.")] = "0s"
     fail: Annotated[
         list[str] | None,
         typer.Option(
             "--fail", metavar="STATUS=SHARE", help="Answer so instead, as in 503=5%.", show_default=False
         ),
-    ] = None,
+    ] = None
     rate_limit: Annotated[
         str | None,
         typer.Option("--rate-limit", help="Answer 429 beyond this, as in 100/s.", show_default=False),
-    ] = None,
+    ] = None
+
+
+def sandbox(
+    answering: Answering,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Where to listen; 0 for any free port.")
+    ] = 8790,
+    key: Annotated[str, typer.Option("--key", help="The key that requests must carry.")] = "sandbox",
     accepted: Annotated[
         Path | None,
         typer.Option("--accepted", help="Add accepted events to this JSONL file.", show_default=False),
     ] = None,
+    as_json: Json = False,
 ) -> int:
     """Listen on loopback and answer as the documented API does, until Ctrl-C."""
     from replay.sandbox import Fail, SandboxSettings
 
+    limit = answering.rate_limit
     settings = SandboxSettings(
         port=port,
         key=key,
-        latency=parse_seconds(latency),
-        fail=tuple(Fail.parse(text) for text in fail or []),
-        rate_limit=None if rate_limit is None else parse_rate(rate_limit, "--rate-limit"),
+        latency=parse_seconds(answering.latency),
+        fail=tuple(Fail.parse(text) for text in answering.fail or []),
+        rate_limit=None if limit is None else parse_rate(limit, "--rate-limit"),
         accepted=accepted,
     )
-    asyncio.run(_serve(settings))
+    asyncio.run(_serve(settings, as_json=as_json))
     return 0
 
 
-async def _serve(settings: object) -> None:
+async def _serve(settings: object, *, as_json: bool) -> None:
     from replay import console
     from replay.sandbox import Sandbox, SandboxSettings
 
@@ -62,6 +79,10 @@ async def _serve(settings: object) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with Sandbox(settings) as server:
-        console.show_sandbox(server.url, settings.key)
+        if as_json:
+            console.print_json({"url": server.url})
+        else:
+            console.show_sandbox(server.url, settings.key)
         await server.serve_until(stop)
-    console.show_answers(dict(server.counts))
+    if not as_json:
+        console.show_answers(dict(server.counts))

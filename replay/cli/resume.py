@@ -10,16 +10,35 @@ from typing import Annotated, Any, Literal
 import typer
 
 from replay import hackle
-from replay.cli.options import Json, Runs, Talking, grouped
-from replay.cli.running import EXITS, find_key, run_to_its_end, show
+from replay.cli import completing
+from replay.cli.config import look_for
+from replay.cli.epilogs import SENT, epilog
+from replay.cli.options import Json, Runs, Watching, grouped
+from replay.cli.running import find_key, run_to_its_end, show
 
-Run = Annotated[str, typer.Argument(metavar="RUN", help="A run: its id, its folder, or last.")]
+Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run: its id, its folder, or last.",
+        is_eager=True,
+        callback=look_for,
+        autocompletion=completing.runs,
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this room."""
-    app.command("resume", epilog=EXITS)(grouped(resume))
-    app.command("settle", epilog=EXITS)(settle)
+    resumed = epilog("replay resume last", "replay resume 20261123-081210-3f2a --rate 50/s", exits=SENT)
+    app.command("resume", epilog=resumed)(grouped(resume))
+    settled = epilog(
+        "replay settle last --as delivered",
+        "replay settle last --as undelivered replay-runs/RUN/failed/events.csv",
+        exits="0 all rows of the run are delivered by now, 1 it could not be done, 2 wrong usage, "
+        "3 some rows not delivered, 4 some still ambiguous.",
+    )
+    app.command("settle", epilog=settled)(settle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +70,7 @@ class GoingOn:
 def resume(
     run: Run,
     going_on: GoingOn,
-    talking: Talking,
+    talking: Watching,
     url: Annotated[
         str | None, typer.Option("--url", help="The run's own address, where it has to be given again.")
     ] = None,
@@ -72,15 +91,15 @@ def resume(
     key = "" if pipeline.is_sandbox_run(folder) else find_key(api_key_file)
     settings = pipeline.resumed_settings(folder, key, going_on.changed(), url)
     job, settings = pipeline.masked(pipeline.resumed_job(folder), talking.mask or (), settings)
-    with pipeline.opened(settings) as store:
+    with console.measuring(talking.metrics_port) as metrics, pipeline.opened(settings) as store:
         known = pipeline.known_before(store, settings, folder.run, resumed=True)
         with console.reading(quiet=talking.silent) as watch:
             plan = pipeline.make_plan(job, known, watch)
         if not talking.quiet:
-            console.show_plan(plan, settings)
+            console.show_plan(plan, settings, talking.given)
         leg = pipeline.Run(plan, settings, folder, pipeline.command_of(folder), resumed=True)
         assert store is not None
-        return show(talking, run_to_its_end(leg, store, talking, started), leg.stop_reason)
+        return show(talking, run_to_its_end(leg, store, talking, started, metrics), leg.stop_reason)
 
 
 def settle(

@@ -9,7 +9,7 @@ import stat
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -20,17 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-    from replay.cli.options import Sending, Talking
+    from replay.cli.options import Sending, Talking, Watching
     from replay.ledger import Store
-    from replay.pipeline import Job, Plan, Run
+    from replay.pipeline import Job, Observer, Plan, Run
     from replay.report import RunFolder, Summary
     from replay.settings import RunSettings
-
-
-EXITS: Final = (
-    "Exit: 0 everything delivered or skipped on purpose, 1 stopped by an error, 2 wrong usage, "
-    "3 some rows not delivered, 4 some rows ambiguous, 130 interrupted."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +33,7 @@ class Command:
 
     name: str
     sending: Sending
-    talking: Talking
+    talking: Watching
     started: float
     from_stdin: bool = False
 
@@ -53,19 +47,23 @@ def perform(command: Command, make: Callable[[RunFolder], Job]) -> int:
     _check_may_ask(command)
     key = given_key(command.sending.api_key_file) if command.sending.needs_key else ""
     settings = command.sending.settings(key or "")
-    with run_folder(settings) as folder, opened(settings) as store:
+    with (
+        console.measuring(talking.metrics_port) as metrics,
+        run_folder(settings) as folder,
+        opened(settings) as store,
+    ):
         job, settings = masked(make(folder), talking.mask or (), settings)
         if key is None:
             settings = _with_key_asked_for(settings, job)
         with console.reading(quiet=talking.silent) as watch:
             plan = make_plan(job, known_before(store, settings, folder.run), watch)
         if not talking.quiet:
-            console.show_plan(plan, settings)
+            console.show_plan(plan, settings, talking.given)
         if store is None or settings.dry_run:
             return show(talking, dry_run(plan, command.name, command.started), None)
         _confirm(command, plan)
         run = Run(plan, settings, folder, command.name)
-        return show(talking, run_to_its_end(run, store, talking, command.started), run.stop_reason)
+        return show(talking, run_to_its_end(run, store, talking, command.started, metrics), run.stop_reason)
 
 
 def show(talking: Talking, summary: Summary, stop_reason: str | None) -> int:
@@ -152,11 +150,14 @@ def _confirm(command: Command, plan: Plan) -> None:
         raise ReplayError("Nothing was sent.")
 
 
-def run_to_its_end(run: Run, store: Store, talking: Talking, started: float) -> Summary:
+def run_to_its_end(
+    run: Run, store: Store, talking: Watching, started: float, metrics: Observer | None
+) -> Summary:
     """Send a run's rows, showing how it goes; a signal stops it."""
     from replay import console
 
-    with console.sending(run.plan.valid, quiet=talking.silent, log=talking.log_file) as observer:
+    sources, log = len(run.plan.sources), talking.log_file
+    with console.sending(sources, quiet=talking.silent, log=log, also=metrics) as observer:
         run.observer = observer
         summary: Summary = _run_loop(_interruptible(run, store, started))
     if run.plan.job.mask and (summary.files.failed or summary.files.unreadable) and not talking.silent:

@@ -7,18 +7,25 @@ from typing import Annotated
 
 import typer
 
+from replay.cli import completing
+from replay.cli.epilogs import epilog
 from replay.cli.options import Json, Runs
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this room."""
-    app.command("runs")(runs)
+    app.command("runs", epilog=epilog("replay runs", "replay runs last", "replay runs last --json"))(runs)
 
 
 def runs(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", help="A run: its id, its folder, or last.", show_default=False),
+        typer.Argument(
+            metavar="[RUN]",
+            help="A run: its id, its folder, or last.",
+            show_default=False,
+            autocompletion=completing.runs,
+        ),
     ] = None,
     folder: Runs = Path("replay-runs"),
     as_json: Json = False,

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from replay.cli.options import Reading, Sending, Sources, Talking, Understanding, grouped
-from replay.cli.running import EXITS, Command, perform
+from replay.cli import completing
+from replay.cli.config import look_for
+from replay.cli.epilogs import SENT, epilog
+from replay.cli.options import Reading, Sending, Sources, Understanding, Watching, grouped
+from replay.cli.running import Command, perform
 
 if TYPE_CHECKING:
     from replay.pipeline import Job
@@ -17,20 +20,40 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this room."""
-    app.command("send", epilog=EXITS)(grouped(send))
-    app.command("resend", epilog=EXITS)(grouped(resend))
+    sent = epilog(
+        "replay send events.csv --map mapping.toml --sandbox",
+        "replay send events.csv --map mapping.toml --dry-run",
+        "replay send 'data/*.csv.gz' --map mapping.toml --rate 200/s --yes",
+        "replay send events.csv --map mapping.toml --sample-users 1% --max-failures 5%",
+        exits=SENT,
+        settings=True,
+    )
+    app.command("send", epilog=sent)(grouped(send))
+    resent = epilog(
+        "replay resend last",
+        "replay resend last --only exhausted,400",
+        "replay resend replay-runs/RUN/failed/events.csv",
+        exits=SENT,
+        settings=True,
+    )
+    app.command("resend", epilog=resent)(grouped(resend, typed=(Understanding, Reading)))
 
 
 def send(
-    sources: Sources, understanding: Understanding, sending: Sending, reading: Reading, talking: Talking
+    sources: Sources,
+    understanding: Understanding,
+    sending: Sending,
+    reading: Reading,
+    talking: Watching,
 ) -> int:
     """Send every valid row once, at the set rate, and write down what failed."""
+    from replay.pipeline import as_read, find_stored, make_job
+
     command = Command("send", sending, talking, time.monotonic(), from_stdin="-" in sources)
-    mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
+    mapping, rules = understanding.mapping(), understanding.rules()
+    read = as_read(mapping, reading.settings())
 
     def job(folder: RunFolder) -> Job:
-        from replay.pipeline import find_stored, make_job
-
         return sending.portion_of(make_job(find_stored(sources, read, folder.path), mapping, read, rules))
 
     return perform(command, job)
@@ -38,14 +61,26 @@ def send(
 
 def resend(
     run_or_file: Annotated[
-        str, typer.Argument(metavar="RUN|FILE", help="A run (its id, its folder, or last), or a failed file.")
+        str,
+        typer.Argument(
+            metavar="RUN|FILE",
+            help="A run (its id, its folder, or last), or a failed file.",
+            is_eager=True,
+            callback=look_for,
+            autocompletion=completing.runs_or_files,
+        ),
     ],
     understanding: Understanding,
     sending: Sending,
     reading: Reading,
-    talking: Talking,
+    talking: Watching,
     only: Annotated[
-        str | None, typer.Option("--only", help="Outcomes and statuses to take, such as ambiguous,400.")
+        str | None,
+        typer.Option(
+            "--only",
+            help="Outcomes and statuses to take, such as ambiguous,400.",
+            autocompletion=completing.outcomes,
+        ),
     ] = None,
 ) -> int:
     """Send the failed rows of a run, or of a failed file, edited or not.

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import TYPE_CHECKING, Any
 
-from replay.console.words import VALUE_SHOWN, keys_line, print_data, row, screen, short, table
+from replay.console.words import (
+    VALUE_SHOWN,
+    clean_json,
+    keys_line,
+    print_data,
+    row,
+    say,
+    screen,
+    short,
+    table,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from replay.pipeline import CheckResult, RuleTally
+    from replay.pipeline import CheckResult, Preview, RuleTally
     from replay.rules import Rule
 
 
@@ -21,7 +33,8 @@ def show_check(result: CheckResult, problems: Path | None) -> None:
     rows = result.rows
     print_data(
         f"{rows['read']:,} rows read: {rows['valid']:,} can be sent "
-        f"({rows['warned']:,} of them with a warning), {rows['invalid']:,} cannot."
+        f"({rows['warned']:,} of them with a warning), {rows['invalid']:,} cannot"
+        + (f", {result.skipped:,} are left out by [where]." if result.skipped else ".")
     )
     _show_keys_and_users(result.event_keys, result.users, result.estimates)
     if problems is not None:
@@ -66,3 +79,21 @@ def show_rules(rules: Iterable[Rule]) -> None:
     for rule in rules:
         row(shown, rule.id, rule.severity, rule.limit, rule.origin)
     screen(to_stdout=True).print(shown)
+
+
+def show_requests(requests: Sequence[str], preview: Preview) -> None:
+    """The requests of a preview, one a line: the exact bytes, but for a terminal, which some could steer."""
+    for request in requests:
+        print_data(clean_json(request) if sys.stdout.isatty() else request)
+    if invalid := preview.passed_over - preview.elsewhere:
+        say(f"{invalid} invalid rows were passed over; `replay check` says why.")
+    if preview.elsewhere:
+        say(f"{preview.elsewhere} rows were left out by [where].")
+    if not requests:
+        say("There is no row that could be sent.")
+
+
+def print_requests(requests: Sequence[str], preview: Preview, *, quoted: bool) -> None:
+    """The same as one JSON object; bodies stand in it as they are sent, digit for digit."""
+    listed = ", ".join(json.dumps(request, ensure_ascii=False) if quoted else request for request in requests)
+    print_data(clean_json(f'{{"requests": [{listed}], "passed_over": {preview.passed_over}}}'))

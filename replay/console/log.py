@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from replay.errors import StorageError
+from replay.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from replay.records import Result
 
 PROGRESS_SECONDS: Final = 10.0
+_BEGINNING: Final = b'{"at": "'
 
 
 class LogFile:
@@ -29,6 +30,7 @@ class LogFile:
 
     def __enter__(self) -> Self:
         try:
+            _refuse_what_is_no_log(self._path)
             self._file = self._path.open("a", encoding="utf-8", buffering=1)
         except OSError as error:
             raise StorageError(f"--log-file {self._path} cannot be written: {error.strerror}.") from error
@@ -84,3 +86,15 @@ class LogFile:
             self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
         except OSError as error:
             raise StorageError(f"--log-file {self._path} cannot be written: {error.strerror}.") from error
+
+
+def _refuse_what_is_no_log(path: Path) -> None:
+    """Nothing is added to a file of the user's: what is there must begin as a log does."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        start = file.read(len(_BEGINNING))
+    if start and start != _BEGINNING:
+        raise UsageError(
+            f"--log-file {path}: the file is there, and is no log of this tool. Name another one."
+        )

@@ -2,45 +2,56 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final
 
-from replay.console.words import clean, keys_line, say
+from replay.console.words import INDENT, clean, columns, folded, keys_line, say
 from replay.ledger import runs_known
 from replay.settings import show_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from replay.pipeline import Plan
     from replay.settings import RunSettings, SendSettings
 
 HONEST_NOTES: Final = (
-    "Hackle stamps an event when it arrives: these will carry the time of sending, not their own.",
+    "Hackle stamps events when they arrive: these carry the time of sending.",
     "There is no undo, and a new event key cannot be renamed once it is there.",
     "Old user properties may overwrite today's profiles.",
     "Old pairs of device and user may change who is who.",
     "Events can set off live push campaigns.",
-    "Nothing in a key tells production from development: look once more whose key this is.",
+    "Nothing in a key tells production from development: look whose it is.",
 )
 
 
-def show_plan(plan: Plan, settings: RunSettings) -> None:
-    """What a run is about to do, on one screen, with what one should know before."""
+SOURCES_SHOWN: Final = 3
+KEYS_LINES: Final = 2
+RULES_SHOWN: Final = 3
+
+
+def show_plan(plan: Plan, settings: RunSettings, given: Sequence[str] = ()) -> None:
+    """What a run is about to do, on one screen, with what one should know before.
+
+    `given`: settings that come from elsewhere than the command line, in words.
+    """
     for name, text in _plan_lines(plan, settings):
-        say(f"  {name:<11}{text}")
+        say(folded(name, text))
+    show_settings(given)
     if not settings.dry_run and not settings.sandbox:
         say("Before you send:")
         for note in HONEST_NOTES:
             say(f"  - {note}")
 
 
+def show_settings(given: Sequence[str]) -> None:
+    """Which settings come from elsewhere than the command line, and from where."""
+    if given:
+        say(folded("settings", clean(", ".join(given))))
+
+
 def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
-    for source in plan.sources:
-        how = [source.format, source.compression, source.encoding, _delimiter(source.delimiter)]
-        yield (
-            "source",
-            f"{clean(source.source.name)} ({', '.join(part for part in how if part)}): {source.rows:,} rows",
-        )
+    yield from _source_lines(plan)
     yield (
         "target",
         "an embedded sandbox; nothing leaves this machine"
@@ -62,14 +73,13 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
         yield "done", f"{plan.ended:,} rows ended in earlier legs of this run"
     if plan.left:
         yield "left", f"{plan.left:,} rows of other outcomes stay in the failed file; --only takes them"
-    invalid = plan.tally.invalid_by_rule()
-    if invalid:
-        yield (
-            "invalid",
-            ", ".join(f"{rule} {rows:,}" for rule, rows in invalid.items()) + "; `replay check` shows them",
-        )
+    if invalid := plan.tally.invalid_by_rule():
+        rules = [f"{rule} {rows:,}" for rule, rows in invalid.items()]
+        more = f" and {len(rules) - RULES_SHOWN} more" if len(rules) > RULES_SHOWN else ""
+        yield "invalid", f"{', '.join(rules[:RULES_SHOWN])}{more}; `replay check` shows them"
     keys = dict(sorted(plan.tally.event_keys.items(), key=lambda item: -item[1]))
-    yield "event keys", keys_line(keys, plan.tally.estimates)
+    width = KEYS_LINES * (columns() - INDENT) if sys.stderr.isatty() else None
+    yield "event keys", keys_line(keys, plan.tally.estimates, width)
     yield "users", f"{'about ' if 'users' in plan.tally.estimates else ''}{plan.tally.users:,}"
     yield "pace", _pace(plan, settings)
     if settings.send.processes > 1:
@@ -79,7 +89,20 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
         yield "masked", f"{masked}; failed and unreadable files keep the originals"
     yield "results", str(settings.runs)
     earlier = 0 if plan.known.store is None else runs_known(plan.known.store)
-    yield "ledger", f"{settings.ledger_path}, {earlier:,} earlier runs known"
+    yield "ledger", f"{settings.ledger_path}, {earlier:,} earlier run{'' if earlier == 1 else 's'} known"
+
+
+def _source_lines(plan: Plan) -> Iterator[tuple[str, str]]:
+    for source in plan.sources[:SOURCES_SHOWN]:
+        how = [source.format, source.compression, source.encoding, _delimiter(source.delimiter)]
+        if source.read.columns is not None:
+            how.append("no header")
+        yield (
+            "source",
+            f"{clean(source.source.name)} ({', '.join(part for part in how if part)}): {source.rows:,} rows",
+        )
+    if more := plan.sources[SOURCES_SHOWN:]:
+        yield "", f"and {len(more):,} more: {sum(source.rows for source in more):,} rows"
 
 
 def _causes(skipped: dict[str, int]) -> str:
@@ -88,7 +111,7 @@ def _causes(skipped: dict[str, int]) -> str:
 
 
 def _delimiter(delimiter: str | None) -> str | None:
-    return None if delimiter is None else {"\t": "tab"}.get(delimiter, f"'{delimiter}'")
+    return None if delimiter is None else "delimiter " + {"\t": "tab"}.get(delimiter, f"'{delimiter}'")
 
 
 def _pace(plan: Plan, settings: RunSettings) -> str:

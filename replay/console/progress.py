@@ -5,15 +5,18 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from replay.console.log import LogFile
+from replay.console.standing import BAR_LEAST, Speeds, fitted, line_of, name_of, parts_of
 from replay.console.words import clean, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+    from types import TracebackType
 
+    from replay.console.standing import Part
     from replay.pipeline import Observer, Progress
     from replay.pipeline.planning import Watch
     from replay.records import Result
@@ -42,25 +45,34 @@ def reading(*, quiet: bool) -> Iterator[Watch | None]:
 
 
 @contextmanager
-def sending(rows: int, *, quiet: bool, log: Path | None = None) -> Iterator[Observer]:
-    """Who shows how a run goes: a bar on a terminal, a line now and then elsewhere, a log if asked for."""
+def measuring(port: int | None) -> Iterator[Observer | None]:
+    """Who tells Prometheus how a run goes, on this port; None where nobody asks. Raises UsageError."""
+    if port is None:
+        yield None
+        return
+    from replay.console.metrics import Metrics
+
+    with Metrics(port) as observer:
+        yield observer
+
+
+@contextmanager
+def sending(
+    sources: int, *, quiet: bool, log: Path | None = None, also: Observer | None = None
+) -> Iterator[Observer]:
+    """Who shows how a run of so many files goes: a bar on a terminal, else a line now and then; and a log.
+
+    `also`: somebody else who is told.
+    """
     with ExitStack() as stack:
-        observers: list[Observer] = []
-        if not quiet:
-            observers.append(_shown(rows, stack))
+        observers: list[Observer] = [] if also is None else [also]
+        if not quiet and sys.stderr.isatty():
+            observers.append(stack.enter_context(Bar(several=sources > 1)))
+        elif not quiet:
+            observers.append(Lines(several=sources > 1))
         if log is not None:
             observers.append(stack.enter_context(LogFile(log)))
         yield Several(observers)
-
-
-def _shown(rows: int, stack: ExitStack) -> Observer:
-    if not sys.stderr.isatty():
-        return Lines(rows)
-    from tqdm import tqdm
-
-    return Bar(
-        stack.enter_context(tqdm(total=rows, unit="row", desc="sending", file=sys.stderr, dynamic_ncols=True))
-    )
 
 
 class Several:
@@ -106,16 +118,28 @@ class Duplicates:
 
 
 class Bar:
-    """Shows a run's progress as a tqdm bar."""
+    """Shows a run's progress as one tqdm bar of bytes, with what there is room to say beside it."""
 
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
+    def __init__(self, *, several: bool) -> None:
+        self._several = several
+        self._speeds = Speeds()
         self._duplicates = Duplicates()
+        self._bar = _bar_of_bytes()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
 
     def on_progress(self, progress: Progress) -> None:
         """Move the bar."""
-        self._bar.set_postfix_str(_standing(progress), refresh=False)
-        self._bar.update(progress.tried - self._bar.n)
+        self._speeds.add(time.monotonic(), progress)
+        self._bar.desc = f"{name_of(progress)} " if self._several else ""
+        self._bar.parts = parts_of(progress, self._speeds)
+        self._bar.total, self._bar.n = progress.place.total, progress.place.done
         self._bar.refresh()
 
     def on_row(self, source: str, row: int, result: Result) -> None:
@@ -131,19 +155,45 @@ class Bar:
         self._bar.write(reason, file=sys.stderr)
 
 
+def _bar_of_bytes() -> Any:
+    """A tqdm bar that fits what is said beside it into the terminal, however wide that is now."""
+    from tqdm import tqdm
+    from tqdm.utils import disp_len
+
+    class Fitting(tqdm):  # type: ignore[type-arg]
+        parts: Sequence[Part] = ()
+
+        @property
+        def format_dict(self) -> dict[str, Any]:
+            known = super().format_dict
+            width = (known["ncols"] or 80) - len("100%|| ") - BAR_LEAST
+            if disp_len(self.desc) > width // 3:
+                known["prefix"] = ""
+            else:
+                width -= disp_len(self.desc)
+            return {**known, "said": fitted(self.parts, width)}
+
+    form = "{desc}{percentage:3.0f}%|{bar}| {said}"
+    return Fitting(total=1, bar_format=form, file=sys.stderr, dynamic_ncols=True)
+
+
 class Lines:
     """Shows a run's progress as a plain line every ten seconds."""
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-        self._next = time.monotonic() + LINE_SECONDS
+    def __init__(self, *, several: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._several = several
+        self._clock = clock
+        self._speeds = Speeds()
+        self._next = clock() + LINE_SECONDS
         self._duplicates = Duplicates()
 
     def on_progress(self, progress: Progress) -> None:
         """Write a line if it is time."""
-        if time.monotonic() >= self._next:
+        now = self._clock()
+        self._speeds.add(now, progress)
+        if now >= self._next:
             self._next += LINE_SECONDS
-            say(f"{progress.tried:,} of {self._rows:,} rows; {_standing(progress)}")
+            say(line_of(progress, self._speeds, several=self._several))
 
     def on_row(self, source: str, row: int, result: Result) -> None:
         """Say nothing of single rows."""
@@ -156,20 +206,3 @@ class Lines:
     def on_stop(self, reason: str) -> None:
         """Say that the run is stopping."""
         say(reason)
-
-
-def _standing(progress: Progress) -> str:
-    counts = progress.counts
-    failed = counts.tried() - counts.rows["delivered"]
-    parts = [
-        f"{counts.rows['delivered']:,} delivered",
-        f"{failed:,} failed",
-        f"{progress.in_flight} in flight",
-    ]
-    if counts.retries:
-        parts.append(f"{counts.retries:,} retries")
-    if progress.rate is not None:
-        parts.append(f"{progress.rate:,.0f}/s at most")
-    if progress.waiting_for:
-        parts.append(f"waiting: {clean(progress.waiting_for)}")
-    return ", ".join(parts)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 from replay.report.text import CONTROL, clean, short
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 UNFOLDED: Final = frozenset({"rows", "delivered", "failed", "pending", "command", "state"})
 NUMBERS: Final = frozenset({"rows", "delivered", "failed", "pending"})
 EVENT_KEYS_SHOWN: Final = 12
+BEYOND_KEYS: Final = len(" and 1,000,000 or more others")
+INDENT: Final = 13  # columns before what is said beside a name
 VALUE_SHOWN: Final = 40
 
 
@@ -28,6 +32,26 @@ def clean_json(text: str) -> str:
 def say(text: str) -> None:
     """One line of talk."""
     print(text, file=sys.stderr)  # noqa: T201
+
+
+def columns() -> int:
+    """How many columns the terminal has; 80 where there is none."""
+    return shutil.get_terminal_size().columns
+
+
+def folded(name: str, text: str) -> str:
+    """A name and what there is to say of it, folded beside it on a terminal."""
+    head = f"  {name:<{INDENT - 2}}"
+    if not sys.stderr.isatty():
+        return head + text
+    folds = textwrap.TextWrapper(
+        columns(),
+        initial_indent=head,
+        subsequent_indent=" " * INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return folds.fill(text)
 
 
 def print_data(text: str) -> None:
@@ -66,10 +90,13 @@ def row(table: Table, *cells: object) -> None:
     table.add_row(*(Text(clean(str(cell))) for cell in cells))
 
 
-def keys_line(event_keys: dict[str, int], estimates: list[str]) -> str:
-    """The commonest event keys with their counts."""
-    first = list(event_keys.items())[:EVENT_KEYS_SHOWN]
-    text = ", ".join(f"{clean(short(key, VALUE_SHOWN))} {rows:,}" for key, rows in first) or "none"
-    beyond = len(event_keys) - len(first)
+def keys_line(event_keys: dict[str, int], estimates: list[str], width: int | None = None) -> str:
+    """The commonest event keys with their counts; no more of them than about `width` characters hold."""
+    texts = [f"{clean(short(key, VALUE_SHOWN))} {rows:,}" for key, rows in event_keys.items()]
+    first = texts[:EVENT_KEYS_SHOWN]
+    while width is not None and len(first) > 1 and len(", ".join(first)) > width - BEYOND_KEYS:
+        first.pop()
+    beyond = len(texts) - len(first)
     more = " or more" if "event_keys" in estimates else ""
+    text = ", ".join(first) or "none"
     return f"{text} and {beyond:,}{more} others" if beyond > 0 or more else text

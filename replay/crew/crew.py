@@ -286,13 +286,13 @@ class Crew:
     def _count(self, member: Member, news: News) -> None:
         """Add up what each process said last."""
         self._attempts[member] = news
-        self._recorder.attempts.answers.add_all(news.statuses, news.latencies)
         all_news, attempts = self._attempts.values(), self._recorder.attempts
         attempts.requests = sum(one.requests for one in all_news)
         attempts.retries = sum(one.retries for one in all_news)
         attempts.duplicates = sum(one.duplicates for one in all_news)
         attempts.first = min((one.first for one in all_news if one.first), default=0.0)
         attempts.last = max(one.last for one in all_news)
+        attempts.answers.take(one.answers for one in all_news if one.answers is not None)
         self._recorder.tell_attempts()
 
     def _take_leave(self, member: Member, bye: Bye) -> None:
@@ -309,9 +309,7 @@ class Crew:
         how = await member.ended()
         requests, retries, duplicates = self._recorder.tallied(member.part)
         last = self._attempts.get(member, News([], [], []))
-        counted = msgspec.structs.replace(
-            last, requests=requests, retries=retries, duplicates=duplicates, statuses={}, latencies={}
-        )
+        counted = msgspec.structs.replace(last, requests=requests, retries=retries, duplicates=duplicates)
         self._count(member, counted)
         for event in [*member.rows.values()]:
             self._write_down(self._recorder.tell_lost, event)

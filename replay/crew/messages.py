@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from replay.records import Outcome  # noqa: TC001 - msgspec reads hints
+from replay.records import Answers, Outcome  # noqa: TC001 - msgspec reads hints
 from replay.settings import SendSettings, SinkSettings  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ class Ended(msgspec.Struct, array_like=True):
 class News(msgspec.Struct, tag=True, array_like=True):
     """From a process: what happened since the last time.
 
-    `extra`: rows that one more request may have reached. `requests`, `retries` and `duplicates` are those
-    of all its time; `first`, `last`: when the first request left and the last answer came, in seconds of
-    the machine's monotonic clock; 0 for not yet. `statuses`, `latencies`: as `sender.Answers` counts them.
+    `extra`: rows that one more request may have reached. `requests`, `retries`, `duplicates` and
+    `answers` are those of all its time; `first`, `last`: when the first request left and the last answer
+    came, in seconds of the machine's monotonic clock; 0 for not yet.
     """
 
     delivered: list[int]
@@ -89,8 +89,7 @@ class News(msgspec.Struct, tag=True, array_like=True):
     duplicates: int = 0
     first: float = 0.0
     last: float = 0.0
-    statuses: dict[int, int] = {}
-    latencies: dict[int, int] = {}
+    answers: Answers | None = None
 
 
 class Pulse(msgspec.Struct, tag=True, array_like=True):

@@ -73,7 +73,7 @@ class Voice:
         news.requests, news.retries = attempts.requests, attempts.retries
         news.duplicates = attempts.duplicates
         news.first, news.last = attempts.first, attempts.last
-        news.statuses, news.latencies = attempts.answers.take()
+        news.answers = attempts.answers
         self._writer.write(frame(news))
         self._news = News([], [], [])
 

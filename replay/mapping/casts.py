@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from replay.mapping.fields import TypeName
+    from replay.mapping.figures import Figures
 
 FAILED: Final = object()
 """What a cast gives for a value that does not fit."""
@@ -48,21 +50,22 @@ class Cast:
     failed: pd.Series[Any]
 
 
-def cast(column: pd.Series[Any], kind: TypeName | None) -> Cast:
-    """Cast a column to a type; without one it stays as it is."""
+def cast(column: pd.Series[Any], kind: TypeName | None, figures: Figures | None = None) -> Cast:
+    """Cast a column to a type; without one it stays as it is. `figures`: how its numbers are written."""
     if kind is None or (kind == "string" and columns.is_text(column)):
         return Cast(column, column.iloc[:0])
-    whole = _whole(columns.texts(column), kind) if columns.is_text(column) and len(column) else None
+    whole = _whole(columns.texts(column), kind, figures) if columns.is_text(column) and len(column) else None
     if whole is not None:
         return Cast(pd.Series(whole.to_numpy(zero_copy_only=False), index=column.index), column.iloc[:0])
-    return _one_by_one(column, _CASTS[kind])
+    return _one_by_one(column, _CASTS[kind] if figures is None else partial(to_figure, figures=figures))
 
 
-def _whole(texts: pa.Array, kind: TypeName) -> pa.Array | None:
+def _whole(texts: pa.Array, kind: TypeName, figures: Figures | None) -> pa.Array | None:
     """The cast of texts that are all of one kind, or None."""
     match kind:
         case "number":
-            return _whole_numbers(texts)
+            plain = texts if figures is None else figures.plain_all(texts)
+            return None if plain is None else _whole_numbers(plain)
         case "boolean":
             lower = pc.ascii_lower(texts)
             known = pa.array(_BOOLEANS, texts.type)
@@ -107,6 +110,14 @@ def to_number(value: Any) -> Any:
         number = numbers.parse(value)
         return FAILED if number is None else number
     return value if type(value) in (int, float, Decimal) else FAILED
+
+
+def to_figure(value: Any, figures: Figures) -> Any:
+    """A number as it is, a text as the format shows its numbers."""
+    if type(value) is not str:
+        return to_number(value)
+    plain = figures.plain(value)
+    return FAILED if plain is None else to_number(plain)
 
 
 def to_boolean(value: Any) -> Any:

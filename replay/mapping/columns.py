@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
 _DTYPES: Final = {str: "str", int: "int64", float: "float64", bool: "bool"}
+
+_ASCII_SPACES: Final = " \t\n\r\x0b\x0c\x1c\x1d\x1e\x1f"  # what str.strip takes away
 
 
 def build(values: Sequence[Any], places: Sequence[int] | NDArray[np.int64] | pd.Index) -> pd.Series[Any]:
@@ -66,11 +68,16 @@ def present(cells: pd.Series[Any], size: int) -> pd.Series[Any]:
     column = pd.Series(cells.array, index=pd.RangeIndex(size))
     if not is_text(column):
         return drop_absent(column.tolist(), range(size))
+    return filled(column)
+
+
+def filled(column: pd.Series[Any]) -> pd.Series[Any]:
+    """A text column without its empty texts."""
     lengths = pc.binary_length(texts(column))
-    if size == 0 or pc.min(lengths).as_py() > 0:
+    if len(column) == 0 or pc.min(lengths).as_py() > 0:
         return column
-    filled: pd.Series[Any] = column.loc[lengths.to_numpy(zero_copy_only=False) > 0]
-    return filled
+    kept: pd.Series[Any] = column.loc[lengths.to_numpy(zero_copy_only=False) > 0]
+    return kept
 
 
 def drop_absent(values: Iterable[Any], places: Iterable[int]) -> pd.Series[Any]:
@@ -84,6 +91,17 @@ def is_absent(value: Any) -> bool:
     return value is None or (value == "" and type(value) is str)
 
 
+def after(first: pd.Series[Any], other: pd.Series[Any]) -> pd.Series[Any]:
+    """The first column, and the other one's values wherever the first has none."""
+    free = ~other.index.isin(first.index)
+    if not free.any():
+        return first
+    where = np.concatenate([first.index.to_numpy(), other.index.to_numpy()[free]])
+    values = [*first.tolist(), *other[free].tolist()]
+    order = np.argsort(where)
+    return build([values[place] for place in order], where[order])
+
+
 def fill(column: pd.Series[Any], default: Any, allowed: NDArray[np.bool_]) -> pd.Series[Any]:
     """The column with a default wherever it has no value and is `allowed` one (a mask of the chunk)."""
     free = allowed.copy()
@@ -95,3 +113,23 @@ def fill(column: pd.Series[Any], default: Any, allowed: NDArray[np.bool_]) -> pd
     order = np.argsort(where)
     values = [*column.tolist(), *[default] * len(holes)]
     return build([values[place] for place in order], where[order])
+
+
+def trimmed(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The column with the white space around its texts taken away; what is empty then is absent."""
+    return _change_texts(column, lambda texts: pc.utf8_trim(texts, _ASCII_SPACES), str.strip)
+
+
+def lowered(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The column with its texts in lower case."""
+    return _change_texts(column, pc.ascii_lower, str.lower)
+
+
+def _change_texts(
+    column: pd.Series[Any], of_ascii: Callable[[pa.Array], pa.Array], of_text: Callable[[str], str]
+) -> pd.Series[Any]:
+    """Change every text, all at once where they are ASCII: beyond it Arrow and Python do not always agree."""
+    if is_text(column) and len(column) and pc.all(pc.string_is_ascii(texts(column))).as_py():
+        return filled(from_texts(of_ascii(texts(column)), column.index))
+    changed = [of_text(value) if type(value) is str else value for value in column.tolist()]
+    return drop_absent(changed, column.index.tolist())

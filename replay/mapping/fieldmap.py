@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from replay.errors import MappingError
-from replay.mapping import numbers, paths
-from replay.mapping.fields import (
-    RowId,
-    Source,
-    Time,
-    check_members,
-    parse_source,
-    parse_time,
-    source_document,
-    time_document,
-)
-from replay.settings import SEVERITIES, Severity
+from replay.mapping import numbers, paths, presets
+from replay.mapping.fields import RowId, Single, check_members, parse_single, single_document
+from replay.mapping.sourcing import parse_reading, reading_document
+from replay.mapping.stars import Star, parse_star, star_document
+from replay.mapping.timing import Time, parse_time, time_document
+from replay.mapping.where import Condition, parse_where
+from replay.settings import SEVERITIES, ReadSettings, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from replay.records import Target
 
-_TABLES: Final = ("event", "user", "time", "rules")
+Source = Single | Star
+
+_TABLES: Final = ("source", "where", "event", "user", "time", "rules")
 _MEMBERS: Final = {
     "event": ("key", "value", "properties"),
     "user": ("userId", "deviceId", "id", "identifiers", "properties"),
@@ -38,12 +36,15 @@ _OPTION: Final = "--set"
 class Mapping:
     """A field map: a source for each target, the time, and the severities of its rules.
 
-    `fields` keeps the order in which targets were written; `origin` names the file in messages.
+    `fields` keeps the order in which targets were written; `where` are the conditions of the rows that are
+    taken; `read` is how sources are read; `origin` names the file in messages.
     """
 
     fields: dict[Target, Source] = field(default_factory=dict)
     time: Time | None = None
     rules: dict[str, Severity] = field(default_factory=dict)
+    where: tuple[Condition, ...] = ()
+    read: ReadSettings = field(default_factory=ReadSettings)
     origin: str = field(default="mapping", compare=False)
 
     @property
@@ -63,16 +64,31 @@ class Mapping:
         Raises MappingError in words, with the line of broken TOML and near matches of unknown names.
         """
         try:
-            document = tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
+            text = Path(path).read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
             raise MappingError(f"{path}: not UTF-8 ({error.reason}). Save the mapping as UTF-8.") from error
         except OSError as error:
+            draft = f"replay map SOURCE -o {path}"
+            if str(path) in presets.names():
+                draft = f"replay map --preset {path} -o {path}.toml"
             raise MappingError(
-                f"{path}: cannot be read ({error.strerror}). Draft one with: replay map SOURCE -o {path}"
+                f"{path}: cannot be read ({error.strerror}).{_near(Path(path))} Draft one with: {draft}"
             ) from error
+        return cls.loads(text, str(path))
+
+    @classmethod
+    def preset(cls, name: str) -> Mapping:
+        """The mapping of a vendor's export, such as `amplitude`. Raises MappingError where there is none."""
+        return cls.loads(presets.text(name), f"the preset {name}")
+
+    @classmethod
+    def loads(cls, text: str, origin: str) -> Mapping:
+        """Read a mapping from TOML; `origin` is for messages."""
+        try:
+            document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise MappingError(f"{path}: not TOML: {error}. Mend the line.") from error
-        return cls.parse(document, str(path))
+            raise MappingError(f"{origin}: not TOML: {error}. Mend the line.") from error
+        return cls.parse(document, origin)
 
     @classmethod
     def parse(cls, document: dict[str, Any], origin: str) -> Mapping:
@@ -80,12 +96,14 @@ class Mapping:
         check_members(document, _TABLES, origin)
         return cls(
             fields={
-                target: parse_source(spec, target, origin)
+                target: _parse_source(spec, target, origin)
                 for table in ("event", "user")
                 for target, spec in _targets(document.get(table, {}), table, origin)
             },
             time=parse_time(document["time"], origin) if "time" in document else None,
             rules=_parse_rules(document.get("rules", {}), origin),
+            where=parse_where(document["where"], origin) if "where" in document else (),
+            read=parse_reading(document.get("source", {}), origin),
             origin=origin,
         )
 
@@ -97,16 +115,28 @@ class Mapping:
     def document(self) -> dict[str, Any]:
         """The mapping as TOML tables; parsing them gives an equal mapping."""
         tables: dict[str, Any] = {}
+        if self.read != ReadSettings():
+            tables["source"] = reading_document(self.read)
+        if self.where:
+            tables["where"] = [condition.document() for condition in self.where]
         for target, source in self.fields.items():
             owner = tables
             for name in target[:-1]:
                 owner = owner.setdefault(name, {})
-            owner[paths.escape(target[-1])] = source_document(source)
+            owner[paths.escape(target[-1])] = _document(source)
         if self.time is not None:
             tables["time"] = time_document(self.time)
         if self.rules:
             tables["rules"] = dict(self.rules)
         return tables
+
+
+def _parse_source(spec: Any, target: Target, origin: str) -> Source:
+    return parse_star(spec, target, origin) if target[-1] == "*" else parse_single(spec, target, origin)
+
+
+def _document(source: Source) -> Any:
+    return star_document(source) if isinstance(source, Star) else single_document(source)
 
 
 def _targets(table: Any, name: str, origin: str) -> Iterator[tuple[Target, Any]]:
@@ -148,8 +178,15 @@ def _parse_assignment(assignment: str) -> tuple[Target, Source]:
         )
     target = paths.parse_target(text, _OPTION)
     if not source.startswith("@"):
-        return target, parse_source(source, target, _OPTION)
+        return target, _parse_source(source, target, _OPTION)
     value = numbers.parse(source[1:]) if target == ("event", "value") else source[1:]
     if value is None:
         raise MappingError(f"{_OPTION} {assignment}: {source[1:]!r} is no number, as the API wants here.")
-    return target, parse_source({"const": value}, target, _OPTION)
+    return target, _parse_source({"const": value}, target, _OPTION)
+
+
+def _near(path: Path) -> str:
+    """Mappings beside the one that is not there, if one of them may be meant."""
+    names = {other.name for other in path.parent.glob("*.toml")}
+    near = difflib.get_close_matches(path.name, names, 1)
+    return f" Did you mean {path.with_name(near[0])}?" if near else ""

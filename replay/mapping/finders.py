@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from replay.errors import MappingError
 from replay.mapping import fields, paths
-from replay.mapping.bound import Located
+from replay.mapping.located import Located
 from replay.records import CARRIED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _NAMES_SHOWN = 20
 _PATH_DEPTH = 6  # how deep near matches are looked for in a record
@@ -25,17 +25,19 @@ class TableFinder:
         self.name = name
         self._counts = Counter(header)
 
-    def __call__(self, source: fields.Column) -> Located:
-        """Where a column stands, or a MappingError with near matches."""
+    def __call__(self, source: fields.Column) -> Located | None:
+        """Where a column stands; None for an optional one that does not, else a MappingError."""
         text, kind = source.text, source.type
         found = self._place(text, literal_only=True)
         if found is None and kind is None:
             text, kind = split_type(text)
         found = found or self._place(text)
+        if found is None and source.optional:
+            return None
         if found is None:
             raise MappingError(missing(source.text, self.header, self.name, "column"))
         owner, path = found
-        return Located(self.name, source.text, owner, self.header.index(owner), path, kind, source.default)
+        return located(source, self.name, owner, self.header.index(owner), path, kind)
 
     def _place(self, text: str, *, literal_only: bool = False) -> tuple[str, tuple[str, ...]] | None:
         names = paths.split(text)
@@ -49,6 +51,12 @@ class TableFinder:
                 self.check_unique(owner)
                 return owner, path
         return None
+
+    def check_left_out(self, names: Iterable[str]) -> None:
+        """Refuse to leave out a column that is not there: it may be a slip of the pen."""
+        for name in names:
+            if name not in self._counts:
+                raise MappingError(missing(name, self.header, self.name, "column"))
 
     def others(self, named: set[str]) -> Iterator[Located]:
         """Every column that nothing names; our own notes are none."""
@@ -91,9 +99,15 @@ class RecordFinder:
         if kind is None and not self._has(paths.split(text)):
             text, kind = split_type(text)
         path = paths.split(text)
+        if not source.optional:
+            self.expect(path, source.text)
+        return located(source, self.name, path[0], None, path, kind)
+
+    def expect(self, path: tuple[str, ...], text: str) -> str:
+        """Note a path, written so, that some record must have; returns what it is noted as."""
         if self._records and not self._has(path):
-            self.missing[paths.show(path)] = missing(source.text, self._known(), self.name, "member")
-        return Located(self.name, source.text, path[0], None, path, kind, source.default)
+            self.missing[paths.show(path)] = missing(text, self._known(), self.name, "member")
+        return paths.show(path)
 
     def _has(self, path: tuple[str, ...]) -> bool:
         return any(paths.reaches(record, path) for record in self._records)
@@ -105,7 +119,31 @@ class RecordFinder:
         return list(known)
 
 
+def located(
+    source: fields.Column,
+    name: str,
+    owner: str,
+    column: int | None,
+    path: tuple[str, ...],
+    kind: fields.TypeName | None,
+) -> Located:
+    """A column of a mapping, found."""
+    return Located(
+        source=name,
+        text=source.text,
+        owner=owner,
+        column=column,
+        path=path,
+        type=kind,
+        default=source.default,
+        format=source.format,
+        trim=source.trim,
+        lower=source.lower,
+    )
+
+
 def _record_paths(record: Any, owner: tuple[str, ...], depth: int) -> Iterator[str]:
+    record = paths.opened(record)
     if type(record) is not dict or depth == 0:
         return
     for name, value in record.items():

@@ -8,6 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any, Final
 
 from replay.errors import MappingError
+from replay.mapping import cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,9 +100,20 @@ _LOOKS: Final = (
 
 
 def reaches(record: Any, path: tuple[str, ...]) -> bool:
-    """Whether a record has a member at this path, whatever its value."""
+    """Whether a record has a member at this path, whatever its value; an object may be a JSON text."""
     for name in path:
+        record = opened(record)
         if type(record) is not dict or name not in record:
             return False
         record = record[name]
     return True
+
+
+def opened(value: Any) -> Any:
+    """The object or array that a JSON text holds, if it holds one; any other value as it is."""
+    if type(value) is not str or not value.lstrip().startswith(("{", "[")):
+        return value
+    try:
+        return cells.decode(value)
+    except ValueError:
+        return value

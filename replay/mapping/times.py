@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from replay.mapping import columns, numbers
 
 if TYPE_CHECKING:
-    from replay.mapping.fields import Time
+    from replay.mapping.timing import Time
 
 _ISO: Final = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2})"
@@ -116,10 +116,10 @@ def read_one(value: Any, time: Time) -> int | str:
     """The microseconds of one value, or why it cannot be read."""
     if time.unit is not None:
         micros = _read_count(value, time.unit)
+    elif time.format is not None and type(value) in (str, int):  # 20240301, as JSON may write it
+        micros = _read_format(str(value), time.format, time.timezone)
     elif type(value) is not str:
         return _NOT_ISO
-    elif time.format is not None:
-        micros = _read_format(value, time.format, time.timezone)
     else:
         micros = _read_iso(value, time.timezone)
     return micros if isinstance(micros, str) or _FIRST <= micros <= _LAST else _RANGE

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 from replay.errors import UsageError
 from replay.mapping import paths
-from replay.mapping.bound import ApiRecords, FieldBound, Located
+from replay.mapping.bound import ApiRecords, FieldBound
+from replay.mapping.located import JoinPlaces, Located
 from replay.masks import Mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from replay.mapping.bound import Bound
+    from replay.mapping.located import Many, StarBound
     from replay.records import Target
 
 
@@ -23,8 +25,7 @@ class Traces:
         self._links: set[tuple[Target, str]] = set()
         self._columns: dict[str, None] = {}
         self._targets: dict[Target, None] = {}
-        self._named: set[str] = set()
-        self._rests: set[Target] = set()
+        self._stars: list[StarBound] = []
         self._are_api = False
 
     def add(self, bound: Bound, columns: Iterable[str], targets: Iterable[Target]) -> None:
@@ -37,8 +38,7 @@ class Traces:
             self._columns.update(dict.fromkeys(column for _, column in links))
             self._targets.update(dict.fromkeys(target for target, _ in links))
             self._targets.update(dict.fromkeys(target for target, _ in bound.fields))
-            self._named |= bound.named
-            self._rests.update(bound.rest)
+            self._stars += bound.stars
         self._are_api |= isinstance(bound, ApiRecords)
 
     def mask(self, fields: Sequence[str], salt: bytes) -> Mask:
@@ -64,7 +64,7 @@ class Traces:
         if any(known[: len(target)] == target for known in self._targets):
             return True
         is_valid = target in paths.SINGLES or (len(target) == 3 and target[:2] in paths.OBJECTS)
-        return is_valid and (self._are_api or target[:-1] in self._rests)
+        return is_valid and (self._are_api or any(star.owner == target[:-1] for star in self._stars))
 
     def _spread(self, targets: set[Target], columns: set[str]) -> None:
         """Add what shares a column with what is there, until nothing more does."""
@@ -77,11 +77,15 @@ class Traces:
                     columns.add(column)
 
     def _taken_along(self, targets: Iterable[Target], columns: Iterable[str]) -> Iterator[tuple[Target, str]]:
-        """The links that `"*"` makes between members of records that nothing names and targets."""
-        names = {*columns, *(target[-1] for target in targets if target[:-1] in self._rests)}
-        for owner in self._rests:
-            for name in names - self._named:
-                yield (*owner, name), name
+        """The links that a `"*"` makes to names which only the rows tell."""
+        names = {target[-1] for target in targets} | {paths.split(column)[-1] for column in columns}
+        for star in self._stars:
+            for part in star.parts:
+                if part.place is not None and _column(part.place) in columns:
+                    yield star.owner, _column(part.place)
+                for name in names - part.named - part.left_out:
+                    if (column := _column_of(part, name)) is not None:
+                        yield (*star.owner, name), column
 
     def _unknown(self, field: str) -> str:
         known = [*map(paths.show, self._targets), *self._columns]
@@ -92,11 +96,25 @@ class Traces:
 
 
 def _links(bound: FieldBound) -> Iterator[tuple[Target, str]]:
+    """What the mapping itself links: each target with the columns that fill it."""
     for target, place in bound.fields:
         if isinstance(place, Located):
             yield target, _column(place)
+        elif isinstance(place, JoinPlaces):
+            yield from ((target, _column(one)) for one in place.places)
+    for star in bound.stars:
+        yield from (((*star.owner, one.owner), one.owner) for part in star.parts for one in part.columns)
     if bound.time is not None and bound.time.time.property is not None:
         yield ("event", "properties", bound.time.time.property), _column(bound.time.located)
+
+
+def _column_of(part: Many, name: str) -> str | None:
+    """The column or path that a part of a `"*"` takes a name from; None where that is known already."""
+    if part.place is None:
+        return None if part.columns else paths.escape(name)
+    if part.kind == "members" and part.place.column is None:
+        return paths.show((*part.place.path, name))
+    return _column(part.place)
 
 
 def _column(place: Located) -> str:

@@ -57,10 +57,16 @@ def user_hashes(mapped: Mapped, keep: NDArray[np.bool_]) -> NDArray[np.uint64]:
     A user is the first identifier that is there, in the order of `lanes`.
     """
     hashes = np.zeros(mapped.size, dtype=np.uint64)
+    is_unknown = np.ones(mapped.size, dtype=np.bool_)
     known = [target for target in _FIRST if target in mapped.columns]
-    for target in reversed([*known, *_custom(mapped)]):
+    for target in [*known, *_custom(mapped)]:
+        if not is_unknown.any():
+            break
         column = mapped.columns[target]
-        hashes[column.index.to_numpy()] = _hash(column, paths.show(target))
+        column = column[is_unknown[column.index.to_numpy()]]
+        places = column.index.to_numpy()
+        hashes[places] = _hash(column, paths.show(target))
+        is_unknown[places] = False
     return hashes[keep]
 
 

@@ -1,6 +1,7 @@
 """The story: read, map, judge, send, write down. The only room that knows the order of the stages."""
 
 from replay.pipeline.api import (
+    as_read,
     check,
     check_key,
     find_stored,
@@ -11,6 +12,7 @@ from replay.pipeline.api import (
     send_async,
 )
 from replay.pipeline.checking import CheckFiles, CheckResult, check_job
+from replay.pipeline.drafting import Looking, check_command, draft, preset_names
 from replay.pipeline.ledgers import known_before, opened
 from replay.pipeline.masking import masked, with_mask
 from replay.pipeline.plan import Plan, SourcePlan
@@ -34,6 +36,7 @@ __all__ = [
     "CheckFiles",
     "CheckResult",
     "Job",
+    "Looking",
     "Observer",
     "Plan",
     "Preview",
@@ -42,11 +45,14 @@ __all__ = [
     "Run",
     "Silent",
     "SourcePlan",
+    "as_read",
     "check",
+    "check_command",
     "check_job",
     "check_key",
     "command_of",
     "curl",
+    "draft",
     "dry_run",
     "find_stored",
     "is_sandbox_run",
@@ -57,6 +63,7 @@ __all__ = [
     "masked",
     "opened",
     "portion",
+    "preset_names",
     "preview",
     "renew_report",
     "report_run",

@@ -29,7 +29,7 @@ from replay.settings import (
     parse_rate,
     parse_share,
 )
-from replay.source import Source, find, spool
+from replay.source import Source, find, store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -83,7 +83,7 @@ def check(
     `mask`: fields whose values the result shows as hashes.
     Raises UsageError, MappingError and SourceError, each in words.
     """
-    settings = read or ReadSettings()
+    settings = as_read(mapping, read or ReadSettings())
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(find_stored(sources, settings, Path(folder)), mapping, settings, rules)
         return check_job(with_mask(job, mask, salt_of(Path(DEFAULT_RUNS), make=False)))
@@ -106,7 +106,7 @@ async def send_async(
     """
     started = time.monotonic()
     settings = run_settings(options)
-    read = options.get("read", ReadSettings())
+    read = as_read(mapping, options.get("read", ReadSettings()))
     with run_folder(settings) as folder, opened(settings) as store:
         found = await asyncio.to_thread(find_stored, sources, read, folder.path)
         job = make_job(found, mapping, read, options.get("rules"))
@@ -177,12 +177,17 @@ def check_key(key: str) -> str:
     return key
 
 
+def as_read(mapping: Mapping | None, read: ReadSettings) -> ReadSettings:
+    """How sources are read: as the mapping's `[source]` says, and what the command says wins."""
+    return read if mapping is None else mapping.read.with_(read)
+
+
 def find_stored(sources: Sequence[str | Path], read: ReadSettings, folder: Path) -> list[Source]:
-    """Find the sources; standard input is stored in `folder` first, because it is read twice."""
+    """Find the sources; what is no file is stored in `folder` first, because it is read twice."""
     found = find([str(source) for source in sources], read)
     for source in found:
         _check_name(source.name)
-    return [source if source.path is not None else spool(source, folder) for source in found]
+    return [store(source, folder, number) for number, source in enumerate(found, 1)]
 
 
 def _check_name(name: str) -> None:

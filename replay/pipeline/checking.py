@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from replay.errors import StorageError, UsageError
+from replay.pipeline.choosing import WHERE
 from replay.pipeline.planning import make_plan
 from replay.pipeline.profiles import Profiles
 from replay.pipeline.tally import problem_of_unreadable, problems_of
@@ -29,7 +30,7 @@ COLUMNS: Final = ("source", "row", "line", "rule", "severity", "field", "value",
 class CheckResult:
     """What a check found. `rows`: read, valid, invalid, warned (valid rows with a warning).
 
-    `estimates` names the counts that are not exact.
+    `estimates` names the counts that are not exact; `reasons` are those of skipped rows, as in a summary.
     """
 
     rows: dict[str, int]
@@ -38,6 +39,12 @@ class CheckResult:
     users: int
     columns: list[str]
     estimates: list[str]
+    reasons: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def skipped(self) -> int:
+        """Rows that the mapping's `[where]` leaves out."""
+        return sum(reason["rows"] for reason in self.reasons)
 
     @property
     def exit_code(self) -> int:
@@ -53,6 +60,7 @@ class CheckResult:
             "users": self.users,
             "columns": self.columns,
             "estimates": self.estimates,
+            "reasons": self.reasons,
         }
 
 
@@ -99,6 +107,7 @@ def result_of(plan: Plan) -> CheckResult:
         users=plan.tally.users,
         columns=list(plan.columns),
         estimates=plan.tally.estimates,
+        reasons=[reason for reason in plan.counts.reasons_listed() if reason["reason"] == WHERE],
     )
 
 

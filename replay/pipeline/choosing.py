@@ -42,6 +42,9 @@ SKIPPED: Final = {
 }
 """How the fates of rows that are skipped on purpose are told."""
 
+WHERE: Final = "where"
+"""How rows are told that the mapping's `[where]` leaves out: they have no fate, and are not judged."""
+
 Fates = np.ndarray[tuple[int], np.dtype[np.uint8]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from replay.pipeline.choosing import SKIPPED, Fate
+from replay.pipeline.choosing import SKIPPED, WHERE, Fate
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def count_skipped(counts: Counts, chosen: Chosen) -> None:
     """Count the rows of a chunk that are skipped on purpose; not those beyond the limit."""
     for fate, cause in SKIPPED.items():
         counts.skip(cause, chosen.count(fate))
+    counts.skip(WHERE, chosen.judged.elsewhere)
 
 
 def _reasons(judged: Judged, severities: Dict[str, Severity]) -> dict[int, str]:

@@ -132,10 +132,25 @@ async def ahead(items: Generator[Batch, None, None]) -> AsyncGenerator[Batch, No
     """Yield each item while a thread makes the next one; the items are closed with it."""
     coming = asyncio.ensure_future(asyncio.to_thread(next, items, None))
     try:
-        while (item := await coming) is not None:
+        while (item := await asyncio.shield(coming)) is not None:
             coming = asyncio.ensure_future(asyncio.to_thread(next, items, None))
             yield item
     finally:
-        # The thread may still be at work on a batch that nobody wants any more.
-        await asyncio.gather(coming, return_exceptions=True)
-        items.close()
+        try:
+            await _let_go(coming)
+        finally:
+            items.close()
+
+
+async def _let_go(coming: asyncio.Future[Batch | None]) -> None:
+    """Wait until the thread is done with what nobody wants any more, however often one is cancelled."""
+    cancelled: asyncio.CancelledError | None = None
+    while not coming.done():
+        try:
+            await asyncio.wait([coming])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if not coming.cancelled():
+        coming.exception()  # nobody else asks for it
+    if cancelled is not None:
+        raise cancelled

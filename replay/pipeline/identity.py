@@ -64,7 +64,7 @@ class Identity:
 def identify(source: Source, read: ReadSettings, store: Store | None) -> Identity:
     """Look at all bytes of a source, and at its first rows where the ledger knows others."""
     known_lengths = [] if store is None else lengths(store)
-    fingerprint = fingerprint_of(source, known_lengths)
+    fingerprint = fingerprint_of(source, read, known_lengths)
     content = content_of(fingerprint, "", torn=False)
     if store is None or not known_lengths:
         return Identity(fingerprint, Resolved(None, content.uid))
@@ -80,6 +80,20 @@ def content_of(fingerprint: Fingerprint, head: str, *, torn: bool) -> Content:
     is_open = fingerprint.whole_lines[0] < fingerprint.length
     begins = beginnings(whole, fingerprint.whole_lines, fingerprint.ended if is_open else (), torn=torn)
     return Content(*whole, head, fingerprint.marks, begins)
+
+
+def content_read(reader: Reader, read: ReadSettings, identity: Identity, head: str, *, torn: bool) -> Content:
+    """What the ledger is told of a source that was read to its end.
+
+    A torn JSON document may have whole records on its last line: they count too.
+    """
+    content = content_of(identity.fingerprint, head, torn=torn)
+    if not torn or reader.format != "json":
+        return content
+    if not reader.whole_bytes:
+        return replace(content, beginnings=())
+    marks = fingerprint_of(reader.source, read, [reader.whole_bytes]).marks
+    return replace(content, beginnings=((reader.whole_bytes, marks[reader.whole_bytes]),))
 
 
 def _head_of(source: Source, read: ReadSettings) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from replay.ledger import Content, Resolved
     from replay.pipeline.stages import Job
     from replay.pipeline.tally import Tally
+    from replay.settings import ReadSettings
     from replay.source import Fingerprint, Source
 
 
@@ -27,6 +28,7 @@ class SourcePlan:
     """
 
     source: Source
+    read: ReadSettings
     format: str
     encoding: str
     compression: str | None
@@ -50,8 +52,8 @@ class Plan:
     """What a run is about to do: `read` = `valid` + `ended` + what `counts` holds.
 
     `valid`: to be sent; `ended`: told of by an earlier leg of the same run; `counts`: how the others
-    end; `left`: rows that a resend leaves alone, counted nowhere. `carried`: names of the contents
-    that failed files speak of.
+    end; `left`: rows that a resend leaves alone, counted nowhere. `bytes_to_send`: bytes on
+    the disk up to the last row that is sent. `carried`: names of the contents that failed files speak of.
     """
 
     job: Job
@@ -63,6 +65,7 @@ class Plan:
     valid: int = 0
     ended: int = 0
     left: int = 0
+    bytes_to_send: int = 0
     carried: set[str] = field(default_factory=set)
 
     @property

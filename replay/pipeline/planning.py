@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from replay.errors import MappingError, SourceError
 from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
-from replay.pipeline.identity import Beginning, content_of, identify
+from replay.pipeline.identity import Beginning, content_read, identify
 from replay.pipeline.plan import Plan, SourcePlan, stamp_of
 from replay.pipeline.refusing import refuse_beginnings, refuse_changed, refuse_other_bytes
 from replay.pipeline.stages import Job, Judged, Judging
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from replay.pipeline.choosing import Chosen
     from replay.pipeline.identity import Identity
+    from replay.settings import ReadSettings
     from replay.source import Reader, Source
 
 Watch = Callable[[int, int], None]
@@ -42,9 +43,11 @@ def make_plan(
     """
     planning = _Planning(job, known, listen)
     total = sum(stamp_of(source)[0] for source in job.sources)
-    done = 0
+    done = valid = 0
     for index, source in enumerate(job.sources):
         for position in planning.read(index, source):
+            if planning.plan.valid > valid:
+                valid, planning.plan.bytes_to_send = planning.plan.valid, done + position
             if watch is not None:
                 watch(done + position, total)
         done += stamp_of(source)[0]
@@ -70,7 +73,8 @@ class _Planning:
         uid = f"source {index}" if identity is None else identity.resolved.uid
         stamp = stamp_of(source)
         rows = _Rows()
-        with open_source(source, self.plan.job.read_settings(index)) as reader:
+        read = self.plan.job.read_settings(index)
+        with open_source(source, read) as reader:
             beginning = Beginning(reader)
             judging = Judging(self.plan.job, self._judge, reader, uid, beginning.add)
             for judged in judging:
@@ -80,7 +84,7 @@ class _Planning:
                     self._listen(source.name, judged)
                 yield judged.chunk.position
             if identity is not None:
-                self._add(_source_plan(reader, rows, stamp, identity, beginning))
+                self._add(_source_plan(reader, rows, stamp, identity, beginning, read))
         if rows.read:
             self._unseen.append(judging.unseen())
 
@@ -139,7 +143,12 @@ class _Rows:
 
 
 def _source_plan(
-    reader: Reader, rows: _Rows, stamp: tuple[int, int], identity: Identity, beginning: Beginning
+    reader: Reader,
+    rows: _Rows,
+    stamp: tuple[int, int],
+    identity: Identity,
+    beginning: Beginning,
+    read: ReadSettings,
 ) -> SourcePlan:
     if reader.fingerprint.digest != identity.fingerprint.digest:
         raise SourceError(
@@ -148,6 +157,7 @@ def _source_plan(
         )
     return SourcePlan(
         source=reader.source,
+        read=read,
         format=reader.format,
         encoding=reader.encoding,
         compression=reader.compression,
@@ -156,7 +166,7 @@ def _source_plan(
         rows=rows.read,
         fingerprint=reader.fingerprint,
         stamp=stamp,
-        content=content_of(identity.fingerprint, beginning.head, torn=rows.are_torn(reader)),
+        content=content_read(reader, read, identity, beginning.head, torn=rows.are_torn(reader)),
         resolved=identity.resolved,
         opening=beginning.opening,
     )

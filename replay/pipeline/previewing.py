@@ -25,21 +25,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The bodies of the first valid rows, and how many rows before the last of them are not sent."""
+    """The bodies of the first valid rows, and the rows before the last of them that are not sent.
+
+    `elsewhere` of those passed over are left out by the mapping's `[where]`.
+    """
 
     bodies: list[bytes]
     passed_over: int
+    elsewhere: int = 0
 
 
 def preview(job: Job, rows: int) -> Preview:
     """Read no more of the sources than the first `rows` valid rows need."""
     bodies: list[bytes] = []
-    passed_over = 0
+    passed_over = elsewhere = 0
     for chosen in _chosen(replace(job, limit=rows)):
         made = bodies_of(chosen.judged.mapped, chosen.fates == Fate.SEND)
         bodies += [body for body in made if body is not None]
         passed_over += len(chosen.judged) - chosen.count(Fate.SEND)
-    return Preview(bodies, passed_over)
+        elsewhere += chosen.judged.elsewhere
+    return Preview(bodies, passed_over, elsewhere)
 
 
 def look_at(job: Job) -> None:
@@ -65,7 +70,7 @@ def _uid(job: Job, index: int, source: Source) -> str:
     """The name of a source's content, where the mapping sends ids: it takes all its bytes to tell."""
     if job.mapping is None or not job.mapping.sends_ids:
         return f"source {index}"
-    return fingerprint_of(source).digest[:12]
+    return fingerprint_of(source, job.read_settings(index)).digest[:12]
 
 
 def curl(body: bytes, url: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from replay.mapping import Mapping
 from replay.masks import Mask
 from replay.report import PART, RunFolder, all_runs, failed_names, salt_of
-from replay.settings import ReadSettings, show_url
+from replay.settings import TABLES, ReadSettings, show_url
 from replay.source import Source
 
 if TYPE_CHECKING:
@@ -145,8 +145,10 @@ def _whole_or_part(path: Path) -> Path:
 
 
 def _read_failed(source: dict[str, Any]) -> ReadSettings:
-    delimiter = source.get("delimiter") if source["format"] != "jsonl" else None
-    return ReadSettings(format=source["format"], encoding="utf-8", delimiter=delimiter)
+    """As it was written: with a header and standard quoting, records as JSON Lines."""
+    if source["format"] not in TABLES:
+        return ReadSettings(format="jsonl", encoding="utf-8")
+    return ReadSettings(format=source["format"], encoding="utf-8", delimiter=source.get("delimiter"))
 
 
 def run_of_failed_file(path: Path) -> RunFolder | None:

@@ -89,7 +89,7 @@ class Recorder:
 
     def note_course(self, moment: float) -> None:
         """Note for the report what happened until this moment of the monotonic clock."""
-        self.course.note(moment, self._counted(), self.attempts.answers.take())
+        self.course.note(moment, self._counted(), self.attempts.answers)
 
     def tell_extra(self, event: Event) -> None:
         """Tell of a request that may have made a row arrive once more."""

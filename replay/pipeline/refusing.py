@@ -78,5 +78,5 @@ def refuse_beginnings(planned: SourcePlan, earlier: Sequence[SourcePlan]) -> Non
 def _begins_with(longer: SourcePlan, shorter: SourcePlan) -> bool:
     """Whether the shorter one, its last line ended if need be, is how the longer one begins."""
     beginnings = shorter.content.beginnings
-    marks = fingerprint_of(longer.source, [length for length, _ in beginnings]).marks
+    marks = fingerprint_of(longer.source, longer.read, [length for length, _ in beginnings]).marks
     return any(marks.get(length) == digest for length, digest in beginnings)

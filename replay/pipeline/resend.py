@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -58,7 +59,9 @@ def resend_job(
     selection = RESENT if only is None else parse_only(only)
     folder = find_run(run_or_file, runs)
     known = failed_sources_of(folder) if folder is not None else [_failed_file(run_or_file, runs)]
-    files = [(path, settings.with_(read or ReadSettings())) for path, settings in known]
+    # a failed file has a header, and its records stand one on a line, whatever the source was like
+    wanted = replace(read or ReadSettings(), columns=None, records=None)
+    files = [(path, settings.with_(wanted)) for path, settings in known]
     if folder is None:
         folder = run_of_failed_file(files[0][0]) or _run_by_name(*files[0], runs)
     elif not files:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 from replay.crew import Crew
 from replay.errors import BusyError, StorageError, UsageError
 from replay.ledger import begin, reopen, target_of
-from replay.pipeline.choosing import Known
+from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.coursing import write_course
 from replay.pipeline.feed import ahead, batches
 from replay.pipeline.ledgers import opening_of
+from replay.pipeline.places import places_of
 from replay.pipeline.record import keep_mask, run_record
 from replay.pipeline.recorder import Recorder
 from replay.pipeline.reporting import write_report
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from replay.ledger import Book, Store
+    from replay.pipeline.places import Place
     from replay.pipeline.plan import Plan
-    from replay.records import Event, Result
+    from replay.records import Answers, Event, Result
     from replay.report import Course
     from replay.sender import Announce
     from replay.settings import RunSettings
@@ -47,13 +49,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a run stands at this moment; `tried`: rows that ended in this leg, `rate`: the most for now."""
+    """How a run stands at this moment; `tried`: rows that ended in this leg, `rate`: the most for now.
+
+    `rows`: those that this leg has to send in all, `place`: how far it is in the sources. `answers`: what
+    came back from this leg's requests; it goes on counting, so copy what is to be kept.
+    """
 
     counts: Counts
     tried: int
     in_flight: int
     rate: float | None
     waiting_for: str | None
+    answers: Answers
+    rows: int
+    place: Place
 
 
 class Observer(Protocol):
@@ -131,6 +140,7 @@ class Run:
         self._sender: Sender | Crew | None = None
         self._interrupted = False
         self._tried_before = 0
+        self._places = places_of(plan)
         self._disk = ThreadPoolExecutor(1, "ledger")
 
     async def send(self, store: Store, started: float | None = None) -> Summary:
@@ -223,6 +233,7 @@ class Run:
             fault = error
         ticking.cancel()
         (ended,) = await asyncio.gather(ticking, return_exceptions=True)
+        self._tell(sender, recorder)
         return fault or (ended if isinstance(ended, Exception) else None)
 
     async def _target(self, stack: AsyncExitStack) -> RunSettings:
@@ -240,6 +251,8 @@ class Run:
         async with aclosing(ahead(batches(self.plan, known, book.copies))) as feed:
             async for batch in feed:
                 if batch.chosen is not None:
+                    position = batch.chosen.judged.chunk.position
+                    self._places.add(batch.source, position, batch.chosen.count(Fate.SEND))
                     await recorder.add_chunk(batch.source, batch.chosen)
                 yield batch.events
         recorder.counts.skip("limit", self.plan.skipped["limit"])
@@ -249,15 +262,7 @@ class Run:
         next_summary = time.monotonic() + SUMMARY_SECONDS
         try:
             while True:
-                self.observer.on_progress(
-                    Progress(
-                        recorder.counts,
-                        recorder.counts.tried() - self._tried_before,
-                        sender.in_flight,
-                        sender.rate_now,
-                        sender.waiting_for,
-                    )
-                )
+                self._tell(sender, recorder)
                 await self._on_disk(book.write)
                 recorder.course.limit = sender.rate_now
                 if (now := time.monotonic()) >= recorder.course.until:
@@ -272,6 +277,13 @@ class Run:
         except Exception as error:
             sender.stop("error", str(error))
             raise
+
+    def _tell(self, sender: Sender | Crew, recorder: Recorder) -> None:
+        counts, tried = recorder.counts, recorder.counts.tried() - self._tried_before
+        now = sender.in_flight, sender.rate_now, sender.waiting_for
+        place = self._places.at(tried)
+        answers = recorder.attempts.answers
+        self.observer.on_progress(Progress(counts, tried, *now, answers, self.plan.valid, place))
 
     def _finish(self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book) -> Summary:
         """Make the files whole and write the last summary."""

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXACT_MAX: Final = 100_000
-MERGED_MOSTS: Final = 2
+MERGED_MOSTS: Final = 0.6  # a sort costs several times the memory of what it sorts
 
 
 class Distinct:

@@ -64,7 +64,8 @@ class Job:
 class Judged:
     """A chunk, what the mapping made of it, and what the rules say; `invalid` is a mask of its rows.
 
-    `left`: rows that the selection left alone; they count nowhere.
+    `left`: rows that the selection left alone; they count nowhere. `elsewhere`: rows that the mapping's
+    `[where]` leaves out; they are skipped.
     """
 
     chunk: Chunk
@@ -72,9 +73,10 @@ class Judged:
     findings: list[Finding]
     invalid: NDArray[np.bool_]
     left: int = 0
+    elsewhere: int = 0
 
     def __len__(self) -> int:
-        return len(self.chunk) + len(self.chunk.unreadable)
+        return len(self.chunk) + len(self.chunk.unreadable) + self.elsewhere
 
     def columns(self) -> list[str]:
         """The names that its rows have: a table's header, or the members of its first records."""
@@ -97,6 +99,7 @@ class Judged:
             mapped=self.mapped.upto(end),
             findings=[finding for one in self.findings if (finding := one.upto(end)).positions],
             invalid=self.invalid[:end],
+            elsewhere=self.elsewhere if end else 0,  # a chunk of which nothing is taken is not looked at
         )
 
 
@@ -146,9 +149,12 @@ class Judging:
         if not len(chunk):
             findings = self._judge.judge(_NOTHING, chunk)
             return Judged(chunk, _NOTHING, findings, np.zeros(0, dtype=np.bool_), left)
-        mapped = self._bind(chunk).apply(self._with_ids(chunk))
-        findings = self._judge.judge(mapped, chunk)
-        return Judged(chunk, mapped, findings, invalid_places(findings, self._severities, len(chunk)), left)
+        kept = self._bind(chunk).keep(chunk)
+        elsewhere = len(chunk) - len(kept)
+        mapped = self._bind(chunk).apply(self._with_ids(kept)) if len(kept) else _NOTHING
+        findings = self._judge.judge(mapped, kept)
+        invalid = invalid_places(findings, self._severities, len(kept))
+        return Judged(kept, mapped, findings, invalid, left, elsewhere)
 
     def _with_ids(self, chunk: Chunk) -> Chunk:
         if self._job.mapping is None or not self._job.mapping.sends_ids:

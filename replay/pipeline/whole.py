@@ -126,7 +126,7 @@ def make_files_whole(folder: RunFolder, store: Store, run: int) -> Files:
     """Write the files of a run that is not alive, from its record."""
     sources = kept_sources(folder.read_record())
     kept = [_kept(folder, *source) for source in sources]
-    intact = [_holds(source, stored["digest"]) for source, _, stored in sources]
+    intact = [_holds(source, read, stored["digest"]) for source, read, stored in sources]
     target = target_of(store, run)
 
     def copy(uid: str) -> int | None:
@@ -144,10 +144,10 @@ def _kept(folder: RunFolder, source: Source, read: ReadSettings, stored: dict[st
     return Kept(source, read, stored["uid"], FailedFile(folder.failed / stored["failed"], shape))
 
 
-def _holds(source: Source, digest: str) -> bool:
+def _holds(source: Source, read: ReadSettings, digest: str) -> bool:
     """Whether a source is there, with these bytes."""
     try:
-        return fingerprint_of(source).digest == digest
+        return fingerprint_of(source, read).digest == digest
     except SourceError:
         return False
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from replay.records import NO_STATUS
 from replay.report.bars import parts
-from replay.report.steps import NO_ANSWER
 from replay.report.text import plural, short
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 KEYS_SHOWN: Final = 30
 KEY_SHOWN: Final = 100  # characters of an event key
 _MEANINGS: Final = {
-    NO_ANSWER: "no answer came: the connection failed, or it took too long",
+    NO_STATUS: "no answer came: the connection failed, or it took too long",
     400: "the row was refused",
     401: "the API key was refused",
     403: "the API key was refused",

@@ -1,4 +1,8 @@
-"""The failed file of a source: its own rows, as they were read, each with a note on what became of it."""
+"""The failed file of a source: its own rows, as they were read, each with a note on what became of it.
+
+Tables keep their delimiter, and have a header even where the source has none. Records of every format are
+written as JSON Lines, which can be read however a run ends; an array that was not closed cannot.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_ENDINGS: Final = {"csv": (".csv",), "tsv": (".tsv",), "jsonl": (".jsonl", ".ndjson")}
+_TABLES: Final = {"csv": (".csv",), "tsv": (".tsv",)}
+_RECORDS: Final = (".jsonl", ".ndjson")
 _COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _RAW_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -93,7 +98,7 @@ class FailedFile:
 
 def shape_of(format_: str, header: tuple[str, ...], delimiter: str | None) -> Shape:
     """How the failed rows of a source are written."""
-    return RecordsShape() if format_ == "jsonl" else TableShape(header, delimiter or ",")
+    return TableShape(header, delimiter or ",") if format_ in _TABLES else RecordsShape()
 
 
 def failed_names(sources: list[tuple[str, str]]) -> list[str]:
@@ -106,7 +111,8 @@ def _plain_name(name: str, format_: str) -> str:
     for ending in _COMPRESSED:
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
-    return name if name.lower().endswith(_ENDINGS[format_]) else name + _ENDINGS[format_][0]
+    endings = _TABLES.get(format_, _RECORDS)
+    return name if name.lower().endswith(endings) else name + endings[0]
 
 
 def _untaken(name: str, taken: set[str]) -> str:

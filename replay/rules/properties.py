@@ -30,6 +30,7 @@ _NAME_RULES: Final[dict[str, Callable[[str], bool]]] = {
 _INTEGER_BOUND: Final = 10**hackle.NUMBER_INTEGER_DIGITS
 _DECIMAL_SCALE: Final = 10**hackle.NUMBER_DECIMALS
 _EXACT_BOUND: Final = 2**53  # up to here a double holds every integer
+_DOUBTFUL_BOUND: Final = 2.0**31  # beyond it a float and its millionths may each be rounded half a millionth
 
 
 def judge_properties(mapped: Mapped) -> Iterator[Finding]:
@@ -147,7 +148,10 @@ def _has_many_decimals(values: Any) -> Any:
     millionths that integer is not exact, but floats lie so far apart that six decimals tell them apart.
     """
     millionths = np.rint(values * _DECIMAL_SCALE)
-    return (millionths / _DECIMAL_SCALE != values) & (np.abs(millionths) < _EXACT_BOUND)
+    many = (millionths / _DECIMAL_SCALE != values) & (np.abs(millionths) < _EXACT_BOUND)
+    for place in np.flatnonzero(many & (np.abs(values) > _DOUBTFUL_BOUND)):
+        many[place] = _digits_exceed(float(values[place]))
+    return many
 
 
 def _digits_exceed(value: float | Decimal) -> bool:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from replay.sender.answers import Answers
+from replay.records import Answers
 from replay.sink import Answer, Meaning
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Attempts:
-    """Requests, retries, and extra sends that may have been accepted.
+    """Requests, retries, extra sends that may have been accepted, and what came back how fast.
 
     An extra send counts from the moment it leaves, so that a kill does not take it along; one that was
     not accepted, for sure, is taken back. `first`, `last`: when the first request left and the last
@@ -31,18 +31,18 @@ class Attempts:
     answers: Answers = field(default_factory=Answers)
 
     def start(self, event: Event) -> None:
-        """A request of this row is about to leave."""
-        event.began = time.monotonic()
+        """A request of this row is about to leave; if it is doubtful, it may arrive once more by it."""
+        event.left_at = time.monotonic()
         if not self.first:
-            self.first = event.began
+            self.first = event.left_at
         self.duplicates += event.is_doubtful
 
     def add(self, event: Event, answer: Answer, before: Tries) -> bool:
-        """Count an attempt; whether its row may have arrived once more by it."""
+        """Count an attempt; whether its row, in doubt when it started, may have arrived once more by it."""
         self.last = time.monotonic()
         self.requests += 1
         self.retries += before.attempts > 0
-        self.answers.add(answer.status, self.last - event.began)
+        self.answers.add(answer.status, self.last - event.left_at if answer.started else None)
         if not event.is_doubtful:
             return False
         extra = answer.meaning is Meaning.ACCEPTED or answer.meaning is Meaning.UNKNOWN

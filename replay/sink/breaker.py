@@ -19,6 +19,7 @@ LAST: Final = 1_000
 OF_LAST: Final = 50  # of the last thousand: 5 %
 PAUSE_SECONDS: Final = 0.5
 PAUSE_MAX_SECONDS: Final = 30.0
+OUTAGE: Final = "the destination does not answer"
 _NAP_SECONDS: Final = 0.001  # a sleep may end a little early by another clock
 
 
@@ -85,7 +86,7 @@ class Breaker:
         left = ceil(self.outage.next_probe - self._clock())
         probe = f"next probe in {left} s" if left > 0 else "probing"
         end = "" if self._drought.left == inf else f", the run stops in {ceil(self._drought.left)} s"
-        return f"the destination does not answer ({self.outage.reason}); {probe}{end}"
+        return f"{OUTAGE} ({self.outage.reason}); {probe}{end}"
 
     def _tells(self, *, trouble: bool) -> bool:
         """Count one more attempt; whether the counts tell of an outage."""

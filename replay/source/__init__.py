@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from replay.source.finding import Source, find, spool
+from replay.source.doors import fingerprint_of, open_source
+from replay.source.finding import Source, find, spool, store
 from replay.source.fingerprint import Fingerprint
-from replay.source.reader import Reader, fingerprint_of, open_source
+from replay.source.reader import Reader
 
-__all__ = ["Fingerprint", "Reader", "Source", "find", "fingerprint_of", "open_source", "spool"]
+__all__ = ["Fingerprint", "Reader", "Source", "find", "fingerprint_of", "open_source", "spool", "store"]

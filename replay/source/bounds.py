@@ -25,6 +25,8 @@ DEPTH: Final = 128  # objects and arrays inside one another, in one JSON record
 
 RATIO: Final = 1_000  # decompressed bytes for one on disk…
 RATIO_FROM_BYTES: Final = 64 * MIB  # …judged from here on
+FETCH_BYTES: Final = 8 * MIB  # one piece of a download
+ZIP_MEMBERS: Final = 10_000  # files in one archive
 XZ_MEMORY_BYTES: Final = 256 * MIB
 
 TABLE_ROWS: Final = 20_000  # rows of one chunk of a table

@@ -10,10 +10,10 @@ import lzma
 import re
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from replay.errors import SourceError
-from replay.source import bounds
+from replay.source import bounds, zstd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -23,15 +23,15 @@ _MAGIC: Final = {
     "gzip": re.compile(rb"\x1f\x8b\x08"),
     "bz2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"),
     "xz": re.compile(rb"\xfd7zXZ\x00"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
 }
+ZIP_MAGIC: Final = (b"PK\x03\x04", b"PK\x05\x06")
+PARQUET_MAGIC: Final = b"PAR1"
 _NOT_READ: Final = (
-    (b"PK\x03\x04", "a zip archive (or a spreadsheet)"),
-    (b"PK\x05\x06", "an empty zip archive"),
-    (b"\x28\xb5\x2f\xfd", "a zstd file"),
     (b"\x04\x22\x4d\x18", "an lz4 file"),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-    (b"PAR1", "a Parquet file"),
     (b"Obj\x01", "an Avro file"),
+    (b"\xd0\xcf\x11\xe0", "a spreadsheet (or another Office file)"),
 )
 _BROKEN: Final = (zlib.error, lzma.LZMAError, OSError, EOFError)  # bz2 says OSError of bad data
 
@@ -42,6 +42,16 @@ class Damage:
 
     reason: str
     cut: bool
+
+
+class Readable(Protocol):
+    """What compressed bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes, none at the end."""
+
+    def seek(self, offset: int, /) -> int:
+        """Go to a place; the beginning is the only one asked for."""
 
 
 class _Member(Protocol):
@@ -113,7 +123,7 @@ _MEMBERS: Final[dict[str, Callable[[], _Member]]] = {
 
 
 def compression_of(magic: bytes) -> str | None:
-    """The compression that the first bytes of a file show: gzip, bz2, xz, or None."""
+    """The compression that the first bytes of a file show: gzip, bz2, xz, zstd, or None."""
     return next((name for name, pattern in _MAGIC.items() if pattern.match(magic)), None)
 
 
@@ -121,10 +131,13 @@ class Content:
     """The decompressed bytes of one open file, to be iterated once.
 
     `compression` is known at once, `damage` when the iteration has ended; `consumed` are the bytes of
-    the file on disk that were read so far. Raises SourceError for what is not read, and for a bomb.
+    the file on disk that were read so far; `inside`: the name of what is in it, where it has one of its
+    own. Raises SourceError for what is not read, and for a bomb.
     """
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    inside: str | None = None
+
+    def __init__(self, file: Readable, name: str) -> None:
         self._file = file
         self._name = name
         self._produced = 0
@@ -134,18 +147,30 @@ class Content:
         self.compression = compression_of(self._magic)
         for magic, what in _NOT_READ:
             if self._magic.startswith(magic):
-                raise SourceError(
-                    f"{name}: {what}, which is not read yet: unpack or export it to CSV or JSONL."
-                )
+                raise SourceError(f"{name}: {what}, which is not read: unpack or export it to CSV or JSONL.")
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._plain() if self.compression is None else self._unpacked(_MEMBERS[self.compression])
+        if self.compression is None:
+            return self._plain()
+        return self._zstd() if self.compression == "zstd" else self._unpacked(_MEMBERS[self.compression])
 
     def _plain(self) -> Iterator[bytes]:
         piece = self._magic
         while piece:
             yield piece
             piece = self._read(bounds.PIECE_BYTES)
+
+    def _zstd(self) -> Iterator[bytes]:
+        try:
+            for piece in zstd.unpacked(self._rewind, self._read):
+                self._count(len(piece))
+                yield piece
+        except zstd.BrokenZstdError as error:
+            self._damaged(str(error), cut=not error.is_garbage)
+
+    def _rewind(self) -> None:
+        self._file.seek(0)
+        self.consumed = 0
 
     def _unpacked(self, start: Callable[[], _Member]) -> Iterator[bytes]:
         feed = self._magic
@@ -171,6 +196,8 @@ class Content:
             follows = len(error.rest) + len(self._read(bounds.FEED_BYTES)) > 4  # the length after the sum
             self._damaged("the checksum does not hold: some of its rows may be wrong", cut=follows)
         except _BROKEN as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk, not the stream
             self._damaged(f"the stream is broken ({error})", cut=True)
         return member.unused_data
 

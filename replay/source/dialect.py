@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
     from replay.settings import ReadSettings
 
-Format = Literal["csv", "tsv", "jsonl"]
+Format = Literal["csv", "tsv", "jsonl", "json", "parquet"]
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _PACKED: Final = re.compile(r"\.(gz|bz2|xz|zst|zip)$", re.IGNORECASE)
 _ENDINGS: Final[dict[str, Format]] = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_ARRAY: Final = re.compile(rb"\[\s*(?:[\[\]{\"0-9-]|$|(?:true|false|null)\b)")  # `[user_id],…` is a header
+_OBJECT: Final = re.compile(rb"\{\s*(?:[\"}]|$)")  # `{event_name},…` too
+_ARRAY_MEMBER: Final = re.compile(rb'"([^"\\]{1,40})"\s*:\s*\[\s*\{')
 _SAMPLE_RECORDS: Final = 50
 _SAMPLE_LINES: Final = 500
 
@@ -50,24 +53,38 @@ class Header:
     lines: int
 
 
-def format_of(name: str, head: bytes, wanted: str | None) -> Format:
+def format_of(name: str, head: bytes, settings: ReadSettings) -> Format:
     """The format of a source: what the user wants, else by the end of its name, else by its first bytes.
 
-    Raises SourceError for a JSON document that is not one object a line.
+    Raises SourceError for one JSON object over several lines, and for what is no Parquet file.
     """
-    if wanted is not None:
-        return cast("Format", wanted)
+    if settings.records is not None:
+        return "json"
+    if settings.format == "parquet":
+        raise SourceError(f"{name}: not a Parquet file: it does not begin as one. Leave --format out.")
+    if settings.format is not None:
+        return cast("Format", settings.format)
     path = _PACKED.sub("", name).lower()
     by_name = next((form for ending, form in _ENDINGS.items() if path.endswith(ending)), None)
     if by_name is not None:
         return by_name
     text = head.lstrip()
-    if text.startswith(b"[") or (text.startswith(b"{") and _is_document(text)):
-        raise SourceError(
-            f"{name}: one JSON document, not one object a line, which is not read yet. "
-            "Write one object a line, for example with: jq -c '.[]'"
-        )
-    return "jsonl" if text.startswith(b"{") else "csv"
+    if settings.columns is None and _ARRAY.match(text):
+        return "json"
+    if settings.columns is None and _OBJECT.match(text):
+        if _is_document(text):
+            raise SourceError(
+                f"{name}: one JSON object over several lines. If its records are in an array inside it, name "
+                f"that with --records PATH{_arrays_in(text)}; else write one object a line."
+            )
+        return "jsonl"
+    return "csv"
+
+
+def _arrays_in(text: bytes) -> str:
+    """Members that hold an array of objects, to be named in a message."""
+    names = dict.fromkeys(match[1].decode("utf-8", "replace") for match in _ARRAY_MEMBER.finditer(text))
+    return f" ({' or '.join(list(names)[:3])}, perhaps)" if names else ""
 
 
 def _is_document(text: bytes) -> bool:
@@ -90,6 +107,9 @@ def dialect_of(form: Format, lines: Sequence[bytes], settings: ReadSettings) -> 
         return Dialect(settings.delimiter, quotechar)
     candidates = [Dialect(delimiter, quotechar) for delimiter in _DELIMITERS if delimiter != quotechar]
     samples = {dialect: _widths(lines, dialect) for dialect in candidates}
+    if settings.columns is not None:
+        width = len(settings.columns)
+        return max(candidates, key=lambda dialect: samples[dialect].count(width))
     if form == "tsv" and samples.get(tab := Dialect("\t", quotechar), (0,))[0] != 1:
         return tab
     apart = [dialect for dialect in candidates if samples[dialect][0] > 1]

@@ -7,6 +7,7 @@ that further down only the record that holds it is broken.
 from __future__ import annotations
 
 import codecs
+import re
 from typing import TYPE_CHECKING, Final
 
 from replay.errors import SourceError, UsageError
@@ -24,6 +25,10 @@ _MARKS: Final = (  # UTF-32 first: its little-endian mark begins with that of UT
 _BYTE_CANDIDATES: Final = ("cp949", "euc-kr", "shift_jis", "gb18030", "cp1252", "latin-1")
 _WIDE_CANDIDATES: Final = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 _NOT_OF_FILES: Final = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
+_LATIN: Final = ("cp1252", "latin-1")
+_SURE: Final = 0.9
+_FOREIGN_RUNS: Final = re.compile(rb"[\x80-\xff]+")
+_DETECTED_BYTES: Final = 1 << 18
 _KEEP_BROKEN: Final = "replay-keep-broken"
 
 
@@ -64,6 +69,12 @@ def _text_codec(name: str) -> str:
             f"--encoding {name}: not an encoding this tool knows. Use utf-8, cp949, euc-kr, utf-16, latin-1…"
         ) from error
     return "utf-8" if codec == "utf-8-sig" else codec
+
+
+def without_mark(raw: bytes, encoding: str) -> bytes:
+    """The beginning of a text without its byte order mark, if it has that of this encoding."""
+    mark = next((mark for mark, name in _MARKS if name == encoding), b"")
+    return raw.removeprefix(mark)
 
 
 def to_utf8(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -110,7 +121,10 @@ def refuse_if_foreign(name: str, encoding: str, raw: bytes, lines: list[bytes], 
 
 def _advice(names: list[str]) -> str:
     if not names:
-        return "No usual encoding fits: name it with --encoding, or save the file as UTF-8."
+        return (
+            "No usual encoding fits: name it with --encoding, or save the file as UTF-8. "
+            "(More encodings are told by: pip install 'hackle-replay[formats]')"
+        )
     return f"It may be {' or '.join(names)}: add --encoding {names[0]}."
 
 
@@ -120,13 +134,42 @@ def _is_wide(raw: bytes) -> bool:
 
 
 def likely_encodings(raw: bytes) -> list[str]:
-    """The encodings that this beginning of a file decodes in, the most plausible first, at most three."""
-    if b"\0" not in raw and is_utf8(raw):
+    """The encodings that this beginning of a file decodes in, the most plausible first, at most three.
+
+    Where our own judgement is not sure, charset-normalizer (of the extra `formats`) is asked first: it tells
+    Chinese, Japanese and Cyrillic texts better, Korean and Latin ones, and very short ones, worse.
+    """
+    if b"\0" in raw:
+        return _ranked(_WIDE_CANDIDATES, raw)[0][:3]
+    if is_utf8(raw):
         return ["utf-8"]
-    candidates = _WIDE_CANDIDATES if b"\0" in raw else _BYTE_CANDIDATES
+    own, score = _ranked(_BYTE_CANDIDATES, raw)
+    is_sure = score >= _SURE and (_is_latin(raw) or own[0] not in _LATIN)
+    return list(dict.fromkeys(own if is_sure else _detected(raw) + own))[:3]
+
+
+def _ranked(candidates: Iterable[str], raw: bytes) -> tuple[list[str], float]:
+    """Those that may be, the most plausible first, and how plausible that is."""
     scores = {name: _plausibility(name, raw) for name in candidates}
-    ranked = sorted((name for name in candidates if scores[name] > 0), key=lambda name: -scores[name])
-    return ranked[:3]
+    ranked = sorted((name for name in scores if scores[name] > 0), key=lambda name: -scores[name])
+    return ranked, max(scores.values())
+
+
+def _detected(raw: bytes) -> list[str]:
+    """What charset-normalizer says, where it is installed."""
+    try:
+        from charset_normalizer import from_bytes  # noqa: PLC0415 - for files that are refused only
+    except ImportError:
+        return []
+    whole_lines = raw[:_DETECTED_BYTES].rpartition(b"\n")[0] or raw[:_DETECTED_BYTES]
+    found = [match.encoding.replace("_", "-") for match in from_bytes(whole_lines)]
+    return [name for name in found if not name.startswith("utf")][:3]
+
+
+def _is_latin(raw: bytes) -> bool:
+    """Whether bytes beyond ASCII stand among ASCII letters, one or two at a time."""
+    runs = _FOREIGN_RUNS.findall(raw)
+    return sum(map(len, runs)) <= 2 * len(runs)
 
 
 def _plausibility(encoding: str, raw: bytes) -> float:

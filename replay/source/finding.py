@@ -8,12 +8,13 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from replay.errors import StorageError, UsageError
 from replay.source.opening import reading
+from replay.source.remote import fetch, shown_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,7 @@ _DATA: Final = re.compile(
     r"\.(csv|tsv|jsonl|ndjson|json|parquet)(\.(gz|bz2|xz|zst|zip))?$|\.zip$", re.IGNORECASE
 )
 _DIGITS: Final = re.compile(r"([0-9]+)")
+_NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9._-]")
 STDIN: Final = "-"
 NAME_BYTES: Final = 255  # what file systems take as one name
 
@@ -32,11 +34,13 @@ NAME_BYTES: Final = 255  # what file systems take as one name
 class Source:
     """One place rows come from.
 
-    `name`: as it is shown, the path as typed or found; `path`: None for standard input not yet spooled.
+    `name`: as it is shown, the path as typed or found; `path`: None for standard input, and for what is at
+    an `address`, until that is stored. An address may hold secrets.
     """
 
     name: str
     path: Path | None
+    address: str | None = field(default=None, repr=False)
 
 
 def find(names: Sequence[str], settings: ReadSettings) -> list[Source]:
@@ -48,9 +52,25 @@ def find(names: Sequence[str], settings: ReadSettings) -> list[Source]:
     for name in names:
         with reading(name):
             for source in _expand(name, settings):
-                key = STDIN if source.path is None else str(source.path.resolve())
+                key = source.address or (STDIN if source.path is None else str(source.path.resolve()))
                 found.setdefault(key, source)
     return list(found.values())
+
+
+def store(source: Source, folder: Path, number: int = 0, stream: BinaryIO | None = None) -> Source:
+    """A source that is no file yet, as a copy in `folder`; any other as it is.
+
+    `number` tells copies of one name apart. Raises StorageError where a copy cannot be written, SourceError
+    where what is copied cannot be had whole.
+    """
+    if source.path is not None:
+        return source
+    if source.address is None:
+        return spool(source, folder, stream)
+    last = _NOT_PLAIN.sub("_", source.name.rpartition("/")[2])[-100:]
+    path = folder / "fetched" / f"{number}-{last}"
+    fetch(source.name, source.address, path)
+    return replace(source, path=path)
 
 
 def spool(source: Source, folder: Path, stream: BinaryIO | None = None) -> Source:
@@ -95,7 +115,7 @@ def _expand(name: str, settings: ReadSettings) -> Iterator[Source]:
     if name == STDIN:
         yield _standard_input(settings)
     elif "://" in name:
-        raise UsageError(f"{name}: addresses are not read yet. Download the file and give its path.")
+        yield Source(shown_address(name), None, name)
     elif len(os.fsencode(Path(name).name)) > NAME_BYTES:
         raise UsageError(f"{name[:60]}…: no such file; no name of a file is that long.")
     elif Path(name).is_dir():
@@ -111,7 +131,8 @@ def _expand(name: str, settings: ReadSettings) -> Iterator[Source]:
 def _standard_input(settings: ReadSettings) -> Source:
     if settings.format is None:
         raise UsageError(
-            "-: standard input has no name that tells its format. Add --format csv, tsv or jsonl."
+            "-: standard input has no name that tells its format. "
+            "Add --format csv, tsv, jsonl, json or parquet."
         )
     return Source("stdin", None)
 
@@ -139,8 +160,8 @@ def _in_folder(folder: Path) -> Iterator[Source]:
     found = list(_data_files(folder))
     if not found:
         raise UsageError(
-            f"{folder}: no data file in it (.csv, .tsv, .jsonl, .ndjson or .json, compressed or not). "
-            "Name the files themselves if they end otherwise."
+            f"{folder}: no data file in it (.csv, .tsv, .jsonl, .ndjson, .json, .parquet or .zip, compressed "
+            "or not). Name the files themselves if they end otherwise."
         )
     yield from _sources(found)
 

@@ -54,7 +54,7 @@ def read_record(line: bytes) -> dict[str, Any]:
     except ValueError as error:
         raise _NotReadError(_in_words(str(error))) from error
     if type(value) is not dict:
-        raise _NotReadError("not an object: each line holds one JSON object")
+        raise _NotReadError("not an object: each record is one JSON object")
     if line.count(b"{") + line.count(b"[") > bounds.DEPTH:
         _check_depth(value)
     if not _shows_unique_names(line, value):
@@ -64,7 +64,7 @@ def read_record(line: bytes) -> dict[str, Any]:
 
 def _in_words(message: str) -> str:
     if message == "Input data was truncated":  # which msgspec also says of half a surrogate pair
-        return "the line ends before its JSON does, or holds half of a surrogate pair"
+        return "the record ends before its JSON does, or holds half of a surrogate pair"
     return message.partition(" - at `$")[0]
 
 

@@ -31,7 +31,7 @@ class Figure:
 class Sizes:
     """How much is measured: `rows` sent, `pairs` of runs in turn, sizes of files in rows."""
 
-    rows: int = 60_000
+    rows: int = 150_000
     pairs: int = 5
     check_rows: int = 400_000
     memory_rows: tuple[int, ...] = (200_000, 2_000_000)
@@ -85,8 +85,8 @@ def sending(sizes: Sizes) -> list[Figure]:
             bare=lambda: rows_per_second("bare", url, str(sizes.rows)),
             one=tool(),
             two=tool("--processes", "2"),
-            script=lambda: rows_per_second("script", url, str(path)),
-            requests=lambda: rows_per_second("requests", url, str(path)),
+            script=lambda: rows_per_second("script", url, str(path), str(sizes.rows // 5)),
+            requests=lambda: rows_per_second("requests", url, str(path), str(sizes.rows // 20)),
         )
     part = f"send to {name}"
     return [
@@ -203,8 +203,8 @@ def _fullest_second(moments: list[float]) -> int:
 
 def profiling(sizes: Sizes) -> list[Figure]:
     """Where the microseconds of a row go: one more layer at a time, on one server."""
-    rows = str(sizes.rows)
-    with destination() as (url, _), files(sizes.rows) as (folder, path, mapping):
+    rows = str(sizes.rows // 2)
+    with destination() as (url, _), files(sizes.rows // 2) as (folder, path, mapping):
         found = in_turn(
             sizes.pairs,
             bare=lambda: rows_per_second("bare", url, rows),
@@ -227,7 +227,7 @@ def profiling(sizes: Sizes) -> list[Figure]:
 
 def ledger(sizes: Sizes) -> list[Figure]:
     """What the ledger costs a sender in its own process."""
-    found = ledger_cost.measure(sizes.rows // 3, sizes.pairs)
+    found = ledger_cost.measure(sizes.rows // 8, sizes.pairs)
     return [Figure("ledger", "with / without, one process", found["ratio_median"], "ratio")]
 
 

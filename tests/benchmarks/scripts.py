@@ -1,8 +1,8 @@
 """What else one could run, each in its own process: `python scripts.py NAME ARGUMENT…` prints JSON.
 
 bare URL ROWS              aiohttp posting bodies that are ready, 64 in flight: the yardstick
-script URL CSV             what one would write with aiohttp: csv, json, a semaphore
-requests URL CSV           what one would write with requests: a pool of 64 threads
+script URL CSV ROWS        what one would write with aiohttp: csv, json, a semaphore; the first rows
+requests URL CSV ROWS      what one would write with requests: a pool of 64 threads; the first rows
 sink URL ROWS              the tool's own sink alone
 sender URL ROWS            its sender, writing nothing down
 feed CSV MAPPING           reading, mapping, judging and encoding alone
@@ -19,6 +19,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,9 @@ def _body(row: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _rows(path: str) -> list[dict[str, str]]:
+def _rows(path: str, most: int) -> list[dict[str, str]]:
     with Path(path).open(newline="") as file:
-        return list(csv.DictReader(file))
+        return list(islice(csv.DictReader(file), most))
 
 
 def _bodies(rows: int) -> list[bytes]:
@@ -92,7 +93,7 @@ def bare(url: str, rows: str) -> dict[str, float]:
     return {"rows_per_second": uvloop.run(run())}
 
 
-def script(url: str, path: str) -> dict[str, float]:
+def script(url: str, path: str, rows: str) -> dict[str, float]:
     import aiohttp
 
     async def run() -> float:
@@ -104,14 +105,14 @@ def script(url: str, path: str) -> dict[str, float]:
                     response.raise_for_status()
 
             started = time.perf_counter()
-            rows = _rows(path)
-            await asyncio.gather(*(send(row) for row in rows))
-            return len(rows) / (time.perf_counter() - started)
+            some = _rows(path, int(rows))
+            await asyncio.gather(*(send(row) for row in some))
+            return len(some) / (time.perf_counter() - started)
 
     return {"rows_per_second": asyncio.run(run())}
 
 
-def requests(url: str, path: str) -> dict[str, float]:
+def requests(url: str, path: str, rows: str) -> dict[str, float]:
     from concurrent.futures import ThreadPoolExecutor
 
     import requests as library
@@ -123,11 +124,11 @@ def requests(url: str, path: str) -> dict[str, float]:
         session.post(url, json=_body(row), headers=HEADERS, timeout=30).raise_for_status()
 
     started = time.perf_counter()
-    rows = _rows(path)
+    some = _rows(path, int(rows))
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        for _ in pool.map(send, rows):
+        for _ in pool.map(send, some):
             pass
-    return {"rows_per_second": len(rows) / (time.perf_counter() - started)}
+    return {"rows_per_second": len(some) / (time.perf_counter() - started)}
 
 
 def sink(url: str, rows: str) -> dict[str, float]:

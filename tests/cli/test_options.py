@@ -43,6 +43,16 @@ def test_a_log_that_cannot_be_written_is_told_before_anything_is_sent(desk):
         assert desk.send(server).rows["delivered"] == 3
 
 
+def test_nothing_is_added_to_a_file_that_is_no_log(desk):
+    before = desk.numbered(3).read_bytes()
+    with Server() as server:
+        ended = desk.send(server, "--log-file", "rows.csv")
+    assert (ended.code, ended.json["error"]["kind"]) == (2, "usage")
+    assert "is no log" in ended.json["error"]["message"]
+    assert not server.origin.requests
+    assert (desk.folder / "rows.csv").read_bytes() == before
+
+
 def test_an_outage_beyond_its_bound_stops_the_run_and_leaves_the_rest_pending(desk):
     desk.numbered(200)
     with Server(lambda _, number: Reply() if number < 20 else Reply(429, {"Retry-After": "3600"})) as server:
@@ -116,5 +126,5 @@ def test_a_plan_fits_on_a_screen(desk):
             "send", "rows.csv", "--map", "map.toml", "--url", server.url, "--yes", "--limit", "3"
         )
     assert len(planned.err.splitlines()) <= 24
-    assert "1 earlier runs known" in planned.err
+    assert "1 earlier run known" in planned.err
     assert "ledger.sqlite" in planned.err

@@ -43,7 +43,7 @@ def test_the_same_file_sent_twice_is_sent_once(desk):
         again = desk.send(server)
     assert len(server.bodies) == 30
     assert (again.code, skipped(again, "delivered-before")) == (0, 30)
-    assert "1 earlier runs known" in again.err
+    assert "1 earlier run known" in again.err
 
 
 @pytest.mark.parametrize("name", ["other.csv", "rows.csv.gz", "below/rows.csv"])

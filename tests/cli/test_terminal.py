@@ -1,13 +1,18 @@
 """What is seen and asked on a terminal, and what of the data never gets there."""
 
+import fcntl
 import json
 import os
 import pty
+import re
 import select
+import struct
 import sys
+import termios
 
 import pytest
 from cli.desk import HEADER, KEY, MAP, TOP, Server
+from sink.origin import Reply
 
 
 def seen(end):
@@ -16,9 +21,11 @@ def seen(end):
     return os.read(end, 4096)
 
 
-def converse(desk, arguments, answers, env):
+def converse(desk, arguments, answers, env, columns=0):
     child, end = pty.fork()
     if child == 0:
+        if columns:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         os.chdir(desk.folder)
         os.execve(sys.executable, [sys.executable, "-m", "replay", *arguments], env)
     screen, told = b"", 0
@@ -127,3 +134,42 @@ def test_what_makes_a_key_of_no_use_is_told_before_it_is_asked_for(desk, environ
     assert ended == 2, screen
     assert words in screen
     assert "SDK key" not in screen
+
+
+@pytest.mark.parametrize("columns", [80, 44])
+def test_the_bar_and_the_plan_fit_the_terminal(desk, environment, columns):
+    for part in (1, 2, 3, 4, 5):
+        rows = (f"buy,user{part}-{n},{n},m" for n in range(4 * part))
+        desk.csv(*rows, name=f"part-{part}.csv")
+    environment["HACKLE_API_KEY"] = KEY
+    del environment["COLUMNS"]
+
+    def answer(request, number):
+        return Reply(400) if number == 7 else Reply(429, {"Retry-After": "1"}) if number == 30 else Reply()
+
+    with Server(answer) as server:
+        arguments = ["send", "part-*.csv", "--map", "map.toml", "--url", server.url, "--rate", "40/s"]
+        ended, screen = converse(desk, arguments, [(b"events?", b"y\n")], environment, columns)
+    assert ended == 3, screen
+    plan, _, rest = screen.partition("Send 60 events?")
+    assert "and 2 more: 36 rows" in plan
+    assert columns < 80 or len(plan.split("\r\n")) <= 24
+    bars = [piece for piece in re.split(r"[\r\n]+", rest) if "%|" in piece]
+    assert max(len(bar) for bar in bars) <= columns
+    assert len(bars) > 5
+    assert columns < 80 or re.search(r"[0-9]+( of [0-9]+)?/s", rest)
+    assert "waiting: Retry-After" in rest
+    assert "100%|" in bars[-1]
+    assert "60/60 rows" in bars[-1]
+
+
+def test_nothing_of_the_bar_is_in_a_pipe_and_nothing_at_all_with_quiet(desk):
+    desk.numbered(30)
+    with Server() as server:
+        common = ("--map", "map.toml", "--url", server.url, "--yes", "--again")
+        piped = desk.alone("send", "rows.csv", *common)
+        quiet = desk.alone("send", "rows.csv", *common, "--quiet")
+    assert (piped.code, quiet.code) == (0, 0)
+    assert "%|" not in piped.out + piped.err
+    assert "\r" not in piped.out + piped.err
+    assert (quiet.out, quiet.err) == ("", "")

@@ -111,9 +111,11 @@ def test_the_python_example_runs(folder):
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
-def test_the_mapping_example_is_a_mapping():
-    (example,) = re.findall(r"```toml\n(.*?)```", README, re.S)
-    Mapping.parse(tomllib.loads(example), "README")
+def test_the_mapping_examples_are_mappings():
+    examples = re.findall(r"```toml\n(.*?)```", README, re.S)
+    assert len(examples) == 6
+    for example in examples:
+        Mapping.parse(tomllib.loads(example), "README")
 
 
 def help_of(command: str) -> str:

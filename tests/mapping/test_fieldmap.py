@@ -7,7 +7,9 @@ from mapping.chunks import assigned
 
 from replay.errors import MappingError
 from replay.mapping import Mapping
-from replay.mapping.fields import Column, Constant, Rest, Time
+from replay.mapping.fields import Column, Constant
+from replay.mapping.stars import Star
+from replay.mapping.timing import Time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +52,7 @@ def test_a_mapping_file_says_what_stands_behind_each_target(tmp_path: Path) -> N
     assert mapping.fields["event", "key"] == Column("event_name")
     assert mapping.fields["event", "properties", "source"] == Constant("backfill")
     assert mapping.fields["event", "properties", "utm.source"] == Column("utm")
-    assert mapping.fields["event", "properties", "*"] == Rest()
+    assert mapping.fields["event", "properties", "*"] == Star()
     assert mapping.fields["user", "properties", "age"] == Column("age", "number", 0)
     assert mapping.time == Time("ts", timezone="Asia/Seoul", property="originalTime")
     assert mapping.rules == {"event-key-charset": "error"}
@@ -88,7 +90,7 @@ def test_the_last_of_two_assignments_to_a_target_wins() -> None:
     [
         ("event.key=event_name", ("event", "key"), Column("event_name")),
         ("event.key=@purchase", ("event", "key"), Constant("purchase")),
-        ("event.properties.*=*", ("event", "properties", "*"), Rest()),
+        ("event.properties.*=*", ("event", "properties", "*"), Star()),
         ("event.properties.amount=amount:number", ("event", "properties", "amount"), Column("amount:number")),
         (r"event.properties.a\.b=x=y", ("event", "properties", "a.b"), Column("x=y")),
         ("event.value=@12.5", ("event", "value"), Constant(12.5)),

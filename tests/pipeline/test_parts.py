@@ -72,7 +72,7 @@ def test_a_plan_counts_what_stands_before_the_last_row_of_its_limit(tmp_path, li
 def test_the_feed_gives_what_was_planned(tmp_path, limit):
     lines = (f"a,{n}" if n % 3 else "short" if n % 2 else f",{n}" for n in range(6000))
     plan = planned(rows_of(tmp_path / "rows.csv", lines), limit)
-    chosen = [batch.chosen for batch in fed(plan)]
+    chosen = [batch.chosen for batch in fed(plan) if batch.chosen is not None]
     events = [event.row for batch in fed(plan) for event in batch.events]
     invalid = sum(one.count(Fate.INVALID) for one in chosen)
     assert (len(events), invalid) == (plan.valid, plan.invalid)
@@ -129,4 +129,29 @@ def test_nothing_is_left_running_or_open_when_nobody_wants_more():
             closed.set()
 
     assert taken(endless(), number=2) == [1, 1]
+    assert closed.is_set()
+
+
+def test_a_thread_at_work_is_waited_for_however_often_one_is_cancelled():
+    closed, going_on = threading.Event(), threading.Event()
+
+    def slow():
+        try:
+            going_on.wait(5)
+            yield 1
+        finally:
+            closed.set()
+
+    async def cancel_twice():
+        taking = asyncio.create_task(anext(ahead(slow())))
+        await asyncio.sleep(0.05)
+        for _ in range(2):
+            taking.cancel()
+            await asyncio.sleep(0.01)
+            assert not taking.done()
+        going_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+
+    asyncio.run(cancel_twice())
     assert closed.is_set()

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from replay.records import Answers
 from replay.report import Course
 from replay.report.course import KEYS_MAX, STRETCHES_MAX
 from replay.report.curves import POINTS_MAX, curves_of
-from replay.report.steps import percentiles, seconds_of, step_of
 
-NOTHING = ({}, {})
+NOTHING = Answers()
 
 
 def kept(course, known=None):
@@ -19,10 +19,11 @@ def kept(course, known=None):
 
 
 def test_a_long_run_takes_no_more_room_than_a_short_one():
-    course, known = Course(), None
+    course, known, told = Course(), None, Answers()
     course.begin_leg(0.0, 1e9, (0, 0, 0))
     for second in range(1, 20_000):
-        course.note(float(second), (second * 100, second, 0), ({200: 100, 400: 1}, {40: 101}))
+        told.statuses = {200: second * 100, 400: second}
+        course.note(float(second), (second * 100, second, 0), told)
         if second % 50 == 0:
             known = kept(course, known)
     known = kept(course, known)
@@ -43,7 +44,7 @@ def test_whatever_happens_when_all_of_it_is_counted_once(moments, taken_every):
     course.begin_leg(moment, 1e9, (0, 0, 0))
     for number, (pause, more) in enumerate(moments):
         moment, rows = moment + pause, rows + more
-        course.note(moment, (rows, 0, 0), ({200: more} if more else {}, {}))
+        course.note(moment, (rows, 0, 0), Answers({200: rows}))
         if number % taken_every == 0:
             known = kept(course, known)
     known = kept(course, known)
@@ -82,17 +83,18 @@ def test_event_keys_beyond_the_bound_are_counted_together():
     assert course.whole.others == (15, 15)
 
 
-@given(st.floats(0, 90_000))
-def test_a_latency_is_told_within_an_eighth(seconds):
-    assert seconds_of(step_of(seconds)) == pytest.approx(seconds, rel=0.13, abs=2e-6)
-
-
-def test_percentiles_are_those_of_the_sorted_times():
-    counted = {step_of(0.001): 50, step_of(0.1): 45, step_of(3.0): 5}
-    half, most, nearly_all = percentiles(counted, (0.5, 0.95, 0.99))
-    assert half == pytest.approx(0.001, rel=0.13)
-    assert most == pytest.approx(0.1, rel=0.13)
-    assert nearly_all == pytest.approx(3.0, rel=0.13)
+def test_percentiles_of_a_point_are_those_of_its_answers():
+    course = Course()
+    course.begin_leg(0.0, 1e9, (0, 0, 0))
+    told = Answers()
+    for milliseconds, number in ((2, 50), (90, 45), (2_900, 5)):
+        for _ in range(number):
+            told.add(200, milliseconds / 1000)
+    course.note(0.01, (100, 0, 0), told)
+    half, most, nearly_all = curves_of(course).latencies()[0]
+    assert half == pytest.approx(0.002, rel=0.3)
+    assert most == pytest.approx(0.1, rel=0.3)
+    assert nearly_all == pytest.approx(3.0, rel=0.3)
 
 
 def test_a_pace_is_told_a_second_whatever_the_width_of_a_point():
@@ -100,7 +102,7 @@ def test_a_pace_is_told_a_second_whatever_the_width_of_a_point():
     course.begin_leg(0.0, 1e9, (0, 0, 0))
     course.limit = 100.0
     for tenth in range(1, 301):
-        course.note(tenth / 10, (tenth * 10, 0, 0), ({200: 10}, {}))
+        course.note(tenth / 10, (tenth * 10, 0, 0), Answers({200: tenth * 10}))
     curves = curves_of(course)
     assert len(curves.points) > 20
     assert curves.a_second("requests") == pytest.approx([100.0] * len(curves.points), rel=0.3)

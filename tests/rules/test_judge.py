@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from replay.records import Chunk, Finding, Mapped, Target
@@ -302,6 +302,7 @@ def test_an_empty_chunk_breaks_no_rule() -> None:
         min_size=1,
     )
 )
+@example([4294967296.190511])
 def test_the_digits_of_a_column_of_floats_are_those_of_their_texts(values: list[float]) -> None:
     def exceeds(value: float) -> bool:
         whole, _, decimals = format(Decimal(repr(value)), "f").lstrip("-").partition(".")

@@ -26,7 +26,7 @@ class Reading:
     @property
     def values(self) -> list[Any]:
         """Tuples of cells, or records, one a readable row."""
-        if self.reader.format == "jsonl":
+        if not self.reader.header:
             return [record for chunk in self.chunks for record in chunk.frame[0]]
         return [cells for chunk in self.chunks for cells in chunk.frame.itertuples(index=False, name=None)]
 

@@ -60,6 +60,11 @@ def test_a_named_delimiter_and_quote_character_are_taken_as_they_are(read_bytes:
         ("a.json", b'\n {"a":1}\n{"a":2}\n', "jsonl"),
         ("a.json", b'{"a":\n{"a":2}\n', "jsonl"),
         ("a.json", b'{"a":', "jsonl"),
+        ("a.json", b'[{"a":1}]', "json"),
+        ("a.json", b'\n[\n{"a":1}\n]', "json"),
+        ("export", b"[]", "json"),
+        ("export", b"[user_id],{event_name}\n", "csv"),
+        ("export", b"{event_name},[user_id]\n", "csv"),
         ("part-0001", b"a,b\n", "csv"),
         ("part-0001", b"", "csv"),
     ],
@@ -67,17 +72,34 @@ def test_a_named_delimiter_and_quote_character_are_taken_as_they_are(read_bytes:
 def test_the_format_is_told_by_the_name_and_else_by_the_first_bytes(
     name: str, head: bytes, form: str
 ) -> None:
-    assert format_of(name, head, None) == form
+    assert format_of(name, head, ReadSettings()) == form
 
 
 def test_the_format_that_the_user_names_wins() -> None:
-    assert format_of("a.csv", b"[", "jsonl") == "jsonl"
+    assert format_of("a.csv", b"[", ReadSettings(format="jsonl")) == "jsonl"
 
 
-@pytest.mark.parametrize("head", [b'[{"a":1}]', b'\n[\n{"a":1}\n]', b'{\n  "a": 1\n}\n'])
-def test_one_json_document_is_refused_in_words(head: bytes) -> None:
-    with pytest.raises(SourceError, match=r"a\.json: .*one object a line"):
-        format_of("a.json", head, None)
+def test_one_json_object_over_several_lines_is_refused_and_the_arrays_in_it_are_named() -> None:
+    head = b'{\n  "next": 2,\n  "records": [\n    {"a": 1}\n  ]\n}\n'
+    with pytest.raises(
+        SourceError, match=r"a\.json: .*--records PATH \(records, perhaps\).*one object a line"
+    ):
+        format_of("a.json", head, ReadSettings())
+
+
+def test_a_path_to_records_makes_any_file_one_of_json_documents() -> None:
+    assert format_of("pages.jsonl", b'{"records":[]}', ReadSettings(records="records")) == "json"
+
+
+def test_what_is_called_parquet_and_is_none_is_refused() -> None:
+    with pytest.raises(SourceError, match="not a Parquet file"):
+        format_of("a.bin", b"a,b\n", ReadSettings(format="parquet"))
+
+
+def test_among_delimiters_the_one_is_taken_by_which_rows_have_the_columns_that_were_named() -> None:
+    assert delimiter("1,5;2\n1,5;2\n", columns=("a", "b")) in ",;"
+    assert delimiter("1;2,5;3\n1;2,5;3\n", columns=("a", "b", "c")) == ";"
+    assert delimiter("1\t2\n", "tsv", columns=("a", "b")) == "\t"
 
 
 def test_a_header_may_run_over_lines_and_the_rows_after_it_keep_their_lines(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -126,3 +127,31 @@ def test_a_character_that_is_cut_by_the_head_is_not_taken_for_foreign(read_bytes
     assert read_bytes("a.csv", data).values == [("가" * 600_000,)]
     data = b"ab\n" + "가".encode() * 600_000 + b"\n"
     assert read_bytes("a.csv", data).values == [("가" * 600_000,)]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("購入,会員登録\n東京都 渋谷区,田中\n鈴木,商品名 冬\n配送先 注文,返金\n", "euc-jp"),
+        (
+            "事件,用户\n购买,用户在北京市朝阳区购买了商品，并且使用了优惠券\n退款,这个订单已经取消，退款会在三天内完成\n",
+            "gb18030",
+        ),
+        ("購買,註冊\n臺北市 大安區,張偉\n王芳,商品名稱 冬季\n收貨地址 訂單,退款\n", "big5"),
+        ("покупка,регистрация\nМосква,Иванов\nзима куртка,скидка\nадрес заказ,возврат\n", "cp1251"),
+        ("구매,회원가입\n서울특별시,김철수\n상품명 겨울,할인 쿠폰\n", "cp949"),
+        ("achat,prénom\nKöln,Müller\ncafé crème,élève\nseñor,mañana\n", "cp1252"),
+    ],
+)
+def test_with_the_extra_texts_of_many_scripts_are_told(text: str, encoding: str) -> None:
+    raw = text.encode(encoding)
+    assert raw.decode(likely_encodings(raw)[0]) == text
+
+
+def test_without_the_extra_korean_and_latin_texts_are_told_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "charset_normalizer", None)
+    assert likely_encodings("구매,회원가입\n서울특별시,김철수\n".encode("cp949"))[0] == "cp949"
+    assert likely_encodings("café,Müller\n".encode("latin-1"))[0] == "cp1252"
+    assert likely_encodings(b"\x81\xff\xfe,\x8d\n")[-1:] == ["latin-1"]

@@ -102,9 +102,12 @@ def test_a_folder_or_glob_without_data_files_is_wrong_usage(typed: str) -> None:
         names(typed)
 
 
-def test_an_address_is_refused_in_words() -> None:
-    with pytest.raises(UsageError, match="addresses are not read yet"):
-        names("https://example.org/a.csv")
+def test_addresses_come_in_the_order_typed_and_have_no_file_yet(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"")
+    names = ["s3://bucket/b.csv", str(tmp_path / "a.csv"), "https://host/c.csv?sig=1"]
+    found = find(names, ReadSettings())
+    assert [source.name for source in found] == [*names[:2], "https://host/c.csv"]
+    assert [source.path for source in found] == [None, tmp_path / "a.csv", None]
 
 
 def test_a_pipe_is_not_taken_for_a_file() -> None:

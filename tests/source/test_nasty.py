@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
+import re
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +29,15 @@ CSV_BYTES = CSV.encode()
 JSONL_BYTES = JSONL.encode()
 JSONL_GZ = gzip.compress(JSONL_BYTES, mtime=0)
 BAD_SUM = JSONL_GZ[:-8] + bytes([JSONL_GZ[-8] ^ 1]) + JSONL_GZ[-7:]
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        for name, data in files.items():
+            packed.writestr(name, data)
+    return stream.getvalue()
+
 
 WHOLE = {
     "ok.csv": CSV_BYTES,
@@ -101,6 +113,8 @@ SMALL: dict[str, tuple[int, list[tuple[int, str]]]] = {
     "semicolon-decimal-comma.csv": (1, []),
     "tab.tsv": (1, []),
     "csv-injection.csv": (1, []),
+    "pretty.json": (2, []),
+    "array-one-line.json": (2, []),
 }
 REFUSED = {
     "empty.csv": "no header",
@@ -113,8 +127,6 @@ REFUSED = {
     "korean-utf-16-be.csv": "--encoding utf-16-be",
     "latin1.csv": "latin-1",
     "one-cp949.jsonl": "--encoding cp949",
-    "pretty.json": "one object a line",
-    "array-one-line.json": "one object a line",
 }
 ENCODED = {
     "korean-utf-16-le.csv": ("utf-16-le", 2),
@@ -123,7 +135,48 @@ ENCODED = {
     "korean-euc-kr.csv": ("euc-kr", 2),
     "latin1.csv": ("latin-1", 1),
 }
+
+# What is too large to be kept beside the others.
+MADE = WHOLE | {
+    "multi-member.jsonl.gz": JSONL_GZ + JSONL_GZ,
+    "amplitude-style.zip": archive({"1_0.json.gz": JSONL_GZ, "1_1.json.gz": JSONL_GZ}),
+    "truncated.csv.gz": (packed_csv := gzip.compress(CSV_BYTES))[: len(packed_csv) // 2],
+    "truncated.jsonl.gz": JSONL_GZ[: len(JSONL_GZ) // 2],
+    "bad-crc.jsonl.gz": BAD_SUM,
+    "trailing-garbage.jsonl.gz": JSONL_GZ + b"garbage",
+    "cut-mid-line.jsonl": JSONL_BYTES[:-20],
+    "field-131073.csv": b'a,b\n1,"' + b"x" * 131_073 + b'"\n',
+    "cols-5000.csv": ",".join(f"c{i}" for i in range(5000)).encode()
+    + b"\n"
+    + b",".join([b"1"] * 5000)
+    + b"\n",
+    "one-deep.jsonl": b'{"p":' + b"[" * 5000 + b"]" * 5000 + b"}\n",
+    "one-deep-open.jsonl": b"[" * 100_000 + b"\n",
+}
+MANIFEST = [line.split("\t") for line in (NASTY / "MANIFEST.tsv").read_text("utf-8").splitlines()[1:]]
 KOREAN = [("구매", "00123", "커피, 라떼"), ("회원가입", "00124", "줄\n바꿈")]
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "rows", "unreadable", "_"), MANIFEST, ids=[line[0] for line in MANIFEST]
+)
+def test_each_line_of_the_manifest_is_kept(
+    name: str, option: str, rows: str, unreadable: str, _: str, read_bytes: Callable[..., Any]
+) -> None:
+    data = MADE[name] if name in MADE else (NASTY / name).read_bytes()
+    settings = {"encoding": option.removeprefix("--encoding ")} if option else {}
+    if option or rows == "refused" or name == "one-cp949.jsonl":
+        with pytest.raises(SourceError, match=re.escape(name)):
+            read_bytes(name, data)
+    if rows == "refused" or name == "one-cp949.jsonl":
+        return
+    got = read_bytes(name, data, **settings)
+    damaged = name in {"bad-crc.jsonl.gz", "trailing-garbage.jsonl.gz"}  # all rows, and one that tells of it
+    assert len(got.bad) == int(unreadable)
+    if rows == "some":
+        assert 0 < len(got.rows) < 2000
+    else:
+        assert len(got.rows) == int(rows) - (0 if damaged else int(unreadable))
 
 
 @pytest.mark.parametrize("name", WHOLE)

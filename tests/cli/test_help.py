@@ -1,0 +1,139 @@
+"""What a person at a shell can count on: help with examples, completion, hints, colours only where wanted."""
+
+import re
+
+import pytest
+from cli.test_terminal import converse, environment  # noqa: F401 - a fixture
+
+from replay.cli import run
+
+COMMANDS = ("check", "preview", "rules", "send", "resend", "resume", "settle", "runs", "sandbox")
+COLOUR = re.compile(r"\x1b\[[0-9;]*(3|4|9|10)[0-7]m")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_help_shows_examples_that_are_understood_and_the_exit_codes(desk, command):
+    ended = desk.type(command, "--help")
+    assert ended.code == 0
+    assert "Exit: 0 " in ended.out
+    examples = [line.strip() for line in ended.out.splitlines() if line.startswith(f"   replay {command}")]
+    assert examples
+    for option in re.findall(r"--[a-z-]+", " ".join(examples)):
+        assert re.search(rf"[│ ] *{option}\b", ended.out), option
+
+
+def test_the_help_of_all_names_every_command(desk):
+    ended = desk.type("--help")
+    assert all(re.search(rf"[│ ] {command} ", ended.out) for command in COMMANDS)
+    assert "130 interrupted" in ended.out
+
+
+@pytest.fixture
+def offered(monkeypatch, capfd):
+    """What Bash offers after some words, the last of them not finished."""
+
+    def offer(*words):
+        monkeypatch.setenv("_REPLAY_COMPLETE", "complete_bash")
+        monkeypatch.setenv("COMP_WORDS", " ".join(("replay", *words)))
+        monkeypatch.setenv("COMP_CWORD", str(len(words)))
+        capfd.readouterr()
+        with pytest.raises(SystemExit):
+            run([])
+        out, err = capfd.readouterr()
+        assert err == ""
+        return out.split()
+
+    return offer
+
+
+def test_commands_runs_columns_and_rules_complete(desk, offered):
+    desk.numbered(1)
+    desk.write("records.jsonl", '{"name": "a", "user": {"id": 1}}\n')
+    assert desk.type("send", "rows.csv", "--map", "map.toml", "--sandbox", "--yes").code == 0
+    begun = desk.runs[0].name
+    assert offered("res") == ["resend", "resume"]
+    assert offered("resume", "") == ["last", begun]
+    assert offered("resend", begun[:4]) == [begun]
+    assert offered("send", "rows.csv", "--set", "event.k") == ["event.key="]
+    assert offered("send", "rows.csv", "--set", "event.key=e") == ["event.key=event"]
+    assert offered("check", "records.jsonl", "--set", "event.key=") == [
+        "event.key=name",
+        "event.key=user",
+    ]
+    assert offered("send", "rows.csv", "--set", "event.value", "=", "am") == ["amount"]
+    assert offered("check", "rows.csv", "--rule", "user-id-deprecated=w") == ["user-id-deprecated=warning"]
+    assert offered("resend", "last", "--only", "rejected,amb") == ["rejected,ambiguous"]
+
+
+def test_what_cannot_be_completed_is_no_noise(offered):
+    for words in (
+        ("send", "nothing.csv", "--set", "event.key="),
+        ("resume", "2"),
+        ("resume", "--runs", "map", "2"),
+    ):
+        assert offered(*words) == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_installs_for_the_usual_shells(desk, shell):
+    ended = desk.alone("--install-completion", shell, env={"HOME": str(desk.folder)})
+    assert ended.code == 0, ended.err
+    assert [
+        path for path in desk.folder.rglob("*") if path.is_file() and "_REPLAY_COMPLETE" in path.read_text()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (("chek", "rows.csv"), "check"),
+        (("check", "rows.csv", "--mpa", "map.toml"), "--map"),
+        (("check", "row.csv"), "rows.csv"),
+        (("check", "rows.csv", "--set", "event.key=evnt"), "event"),
+        (("check", "rows.csv", "--set", "event.kye=event"), "event.key"),
+        (("check", "rows.csv", "--map", "mpa.toml"), "map.toml"),
+        (("check", "rows.csv", "--map", "map.toml", "--rule", "user-mising=off"), "user-missing"),
+        (("check", "rows.csv", "--map", "map.toml", "--format", "jsnl"), "jsonl"),
+        (("resume", "lst"), "replay runs"),
+    ],
+)
+def test_a_slip_of_the_pen_is_answered_with_what_was_meant(desk, typed, words):
+    desk.numbered(1)
+    ended = desk.type(*typed)
+    assert ended.code == 2
+    assert words in ended.err.split(":", 1)[1].replace(" ".join(typed), ""), ended.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        (("send",), "Missing argument 'SOURCE'. See: replay send --help"),
+        (("send", "rows.csv", "--concurrency", "many"), "--concurrency: write a whole number."),
+        (("send", "rows.csv", "--timeout", "long"), "--timeout: write a number."),
+        (("sandbox", "--port", "99999"), "--port: at most 65535."),
+        (("send", "rows.csv", "--order", "x"), "--order: 'x' is not one of 'user', 'none'."),
+        (
+            ("check", "rows.csv", "--encodng", "x"),
+            "No such option: --encodng. Did you mean --encoding? See: replay check --help",
+        ),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_answered_in_plain_words(desk, typed, words):
+    ended = desk.type(*typed)
+    assert (ended.code, ended.out) == (2, "")
+    assert words in ended.err
+    assert "env var" not in ended.err
+
+
+def test_a_value_that_cannot_be_read_names_the_variable_that_it_comes_from(desk, monkeypatch):
+    monkeypatch.setenv("REPLAY_CONCURRENCY", "many")
+    ended = desk.type("send", "rows.csv")
+    assert "REPLAY_CONCURRENCY: --concurrency: write a whole number." in ended.err
+
+
+@pytest.mark.parametrize("no_colour", [True, False])
+def test_colours_are_for_terminals_that_want_them(desk, environment, no_colour):  # noqa: F811
+    environment |= {"TERM": "xterm-256color"} | ({"NO_COLOR": "1"} if no_colour else {})
+    screens = [converse(desk, words, [], environment)[1] for words in (["--help"], ["rules"])]
+    assert bool(COLOUR.search("".join(screens))) is not no_colour
+    assert "\x1b" not in desk.alone("--help").out
