@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands of this room."""
     checked = epilog(
         "replay check events.csv --map mapping.toml",
-        "replay check 'data/*.jsonl' --problems problems.csv",
+        "replay check 'data/*.jsonl' --problems problems.csv --report check.html",
         "replay check events.csv --set event.key=name --set user.userId=uid --json",
         exits="0 no errors, 1 it could not be done, 2 wrong usage, 3 some rows invalid.",
         settings=True,

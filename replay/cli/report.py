@@ -8,16 +8,24 @@ from typing import Annotated
 
 import typer
 
+from replay.cli import completing
+from replay.cli.epilogs import epilog
 from replay.cli.options import Json, Masked, Runs
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this room."""
-    app.command("report", epilog="Exit: 0 it is written, 1 and 2 it could not be.")(report)
+    written = epilog("replay report last --open", "replay report last --mask user.userId --json")
+    app.command("report", epilog=written)(report)
 
 
 def report(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="A run: its id, its folder, or last.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN", help="A run: its id, its folder, or last.", autocompletion=completing.runs
+        ),
+    ],
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     runs: Runs = Path("replay-runs"),
     as_json: Json = False,

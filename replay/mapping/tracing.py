@@ -77,13 +77,15 @@ class Traces:
                     columns.add(column)
 
     def _taken_along(self, targets: Iterable[Target], columns: Iterable[str]) -> Iterator[tuple[Target, str]]:
-        """The links that `"*"` makes between names that nothing knows beforehand and targets."""
-        columns = list(columns)
+        """The links that a `"*"` makes to names which only the rows tell."""
+        names = {target[-1] for target in targets} | {paths.split(column)[-1] for column in columns}
         for star in self._stars:
-            names = {target[-1] for target in targets if target[:-1] == star.owner}
             for part in star.parts:
-                if not part.columns:
-                    yield from _brought(star.owner, part, names, columns)
+                if part.place is not None and _column(part.place) in columns:
+                    yield star.owner, _column(part.place)
+                for name in names - part.named - part.left_out:
+                    if (column := _column_of(part, name)) is not None:
+                        yield (*star.owner, name), column
 
     def _unknown(self, field: str) -> str:
         known = [*map(paths.show, self._targets), *self._columns]
@@ -94,28 +96,25 @@ class Traces:
 
 
 def _links(bound: FieldBound) -> Iterator[tuple[Target, str]]:
+    """What the mapping itself links: each target with the columns that fill it."""
     for target, place in bound.fields:
         if isinstance(place, Located):
             yield target, _column(place)
         elif isinstance(place, JoinPlaces):
             yield from ((target, _column(one)) for one in place.places)
     for star in bound.stars:
-        for part in star.parts:
-            yield from (((*star.owner, one.owner), _column(one)) for one in part.columns)
+        yield from (((*star.owner, one.owner), one.owner) for part in star.parts for one in part.columns)
     if bound.time is not None and bound.time.time.property is not None:
         yield ("event", "properties", bound.time.time.property), _column(bound.time.located)
 
 
-def _brought(
-    owner: Target, part: Many, names: set[str], columns: Sequence[str]
-) -> Iterator[tuple[Target, str]]:
-    """What a part of a `"*"` makes of these names of its object, and of these columns."""
-    inside = () if part.place is None else part.place.whole_path
-    if inside:
-        yield owner, paths.show(inside)
-    below = {path[-1] for column in columns if (path := paths.split(column))[:-1] == inside}
-    for name in (names | below) - part.left_out - part.named:
-        yield (*owner, name), paths.show((*inside, name))
+def _column_of(part: Many, name: str) -> str | None:
+    """The column or path that a part of a `"*"` takes a name from; None where that is known already."""
+    if part.place is None:
+        return None if part.columns else paths.escape(name)
+    if part.kind == "members" and part.place.column is None:
+        return paths.show((*part.place.path, name))
+    return _column(part.place)
 
 
 def _column(place: Located) -> str:
