@@ -16,7 +16,6 @@ from typer.exceptions import Abort, TyperException
 from replay.cli import check, map, rehearse, report, resume, runs, send
 from replay.cli.epilogs import epilog
 from replay.cli.mistakes import in_words
-from replay.console import clean, print_json, say
 from replay.errors import ReplayError
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ app = typer.Typer(
         exits="0 all went well, 1 stopped by an error, 2 wrong usage, 3 some rows not delivered or invalid, "
         "4 some rows ambiguous, 130 interrupted.",
     ),
-    no_args_is_help=True,
+    rich_markup_mode=None,  # plain text at once: drawing it in boxes takes longer than all the rest
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -51,14 +50,13 @@ def run(arguments: list[str]) -> int:
     _let_every_character_out()
     try:
         with _interruptible():
-            code = app(arguments, prog_name="replay", standalone_mode=False)
+            code = app(arguments or ["--help"], prog_name="replay", standalone_mode=False)
         sys.stdout.flush()
     except ReplayError as error:
         _tell(error.kind, str(error), as_json)
         return error.exit_code
     except TyperException as error:
-        if message := in_words(error):  # without any arguments, the help has been shown instead
-            _tell("usage", message, as_json)
+        _tell("usage", in_words(error), as_json)
         return error.exit_code
     except (_Interrupted, Abort, KeyboardInterrupt):
         _tell("interrupted", "Interrupted; nothing was sent.", as_json)
@@ -67,10 +65,14 @@ def run(arguments: list[str]) -> int:
         # Whoever read our output has gone; what is still buffered has nowhere to go either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    if not arguments:
+        return 2
     return code if isinstance(code, int) else 0
 
 
 def _tell(kind: str, message: str, as_json: bool) -> None:
+    from replay.console import clean, print_json, say
+
     if as_json:
         print_json({"error": {"kind": kind, "message": message}})
     else:

@@ -8,6 +8,7 @@ SENT: Final = (
     "0 everything delivered or skipped on purpose, 1 stopped by an error, 2 wrong usage, "
     "3 some rows not delivered, 4 some rows ambiguous, 130 interrupted."
 )
+_AS_IT_IS: Final = "\b"  # keeps the lines of a paragraph apart
 DONE: Final = "0 done, 1 it could not be done, 2 wrong usage."
 
 SETTINGS: Final = (
@@ -18,5 +19,5 @@ SETTINGS: Final = (
 
 def epilog(*examples: str, exits: str = DONE, settings: bool = False) -> str:
     """Examples, a line each, and the exit codes."""
-    shown = "\n".join(["Examples:", *(f"  {example}" for example in examples)])
+    shown = "\n".join([_AS_IT_IS, "Examples:", *(f"  {example}" for example in examples)])
     return "\n\n".join([shown, *([SETTINGS] if settings else []), f"Exit: {exits}"])

@@ -25,7 +25,9 @@ def add_to(app: typer.Typer) -> None:
         "replay map --list",
         settings=True,
     )
-    app.command("map", epilog=drafted)(grouped(draft_mapping))
+    app.command("map", short_help="Draft a mapping by looking at the data.", epilog=drafted)(
+        grouped(draft_mapping)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ _WORDS: Final = (
 
 
 def in_words(error: TyperException) -> str:
-    """What is wrong, where it comes from, and where more is told; empty where the help was shown instead."""
+    """What is wrong, where it comes from, and where more is told."""
     message, context = _message(error), getattr(error, "ctx", None)
-    if not message or context is None:
+    if context is None:
         return message
     end = "" if message.endswith((".", "?")) else "."
     return f"{message}{end} See: {context.command_path} --help"

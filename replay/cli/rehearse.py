@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,9 @@ def add_to(app: typer.Typer) -> None:
         "replay sandbox --rate-limit 100/s --accepted accepted.jsonl",
         "replay sandbox --port 0 --json",
     )
-    app.command("sandbox", epilog=rehearsed)(grouped(sandbox))
+    app.command("sandbox", short_help="Answer on loopback as the documented API does.", epilog=rehearsed)(
+        grouped(sandbox)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ def sandbox(
     as_json: Json = False,
 ) -> int:
     """Listen on loopback and answer as the documented API does, until Ctrl-C."""
+    import asyncio
+
     from replay.sandbox import Fail, SandboxSettings
 
     limit = answering.rate_limit
@@ -71,6 +74,8 @@ def sandbox(
 
 
 async def _serve(settings: object, *, as_json: bool) -> None:
+    import asyncio
+
     from replay import console
     from replay.sandbox import Sandbox, SandboxSettings
 

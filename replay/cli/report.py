@@ -16,7 +16,7 @@ from replay.cli.options import Json, Masked, Runs
 def add_to(app: typer.Typer) -> None:
     """Add the command of this room."""
     written = epilog("replay report last --open", "replay report last --mask user.userId --json")
-    app.command("report", epilog=written)(report)
+    app.command("report", short_help="Write a run's HTML report.", epilog=written)(report)
 
 
 def report(

@@ -31,14 +31,16 @@ Run = Annotated[
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this room."""
     resumed = epilog("replay resume last", "replay resume 20261123-081210-3f2a --rate 50/s", exits=SENT)
-    app.command("resume", epilog=resumed)(grouped(resume))
+    app.command("resume", short_help="Go on with a run that stopped.", epilog=resumed)(grouped(resume))
     settled = epilog(
         "replay settle last --as delivered",
         "replay settle last --as undelivered replay-runs/RUN/failed/events.csv",
         exits="0 all rows of the run are delivered by now, 1 it could not be done, 2 wrong usage, "
         "3 some rows not delivered, 4 some still ambiguous.",
     )
-    app.command("settle", epilog=settled)(settle)
+    app.command("settle", short_help="Record what you found out about ambiguous rows.", epilog=settled)(
+        settle
+    )
 
 
 @dataclass(frozen=True, slots=True)

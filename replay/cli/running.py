@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import stat
@@ -169,6 +168,8 @@ def run_to_its_end(
 
 async def _interruptible(run: Run, store: Store, started: float) -> Summary:
     """Send, and let Ctrl-C and SIGTERM stop the run; only where signals can be handled."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)
     for number in numbers:
@@ -184,6 +185,8 @@ async def _interruptible(run: Run, store: Store, started: float) -> Summary:
 
 def _run_loop(story: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine on the fastest event loop there is."""
+    import asyncio
+
     try:
         import uvloop
     except ImportError:

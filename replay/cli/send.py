@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
         exits=SENT,
         settings=True,
     )
-    app.command("send", epilog=sent)(grouped(send))
+    app.command("send", short_help="Send every valid row once, at the set rate.", epilog=sent)(grouped(send))
     resent = epilog(
         "replay resend last",
         "replay resend last --only exhausted,400",
@@ -36,7 +36,9 @@ def add_to(app: typer.Typer) -> None:
         exits=SENT,
         settings=True,
     )
-    app.command("resend", epilog=resent)(grouped(resend, typed=(Understanding, Reading)))
+    app.command("resend", short_help="Send the failed rows of a run or file again.", epilog=resent)(
+        grouped(resend, typed=(Understanding, Reading))
+    )
 
 
 def send(

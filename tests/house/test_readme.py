@@ -124,12 +124,13 @@ def help_of(command: str) -> str:
 
 def defaults_of(command: str) -> dict[str, str]:
     """Each option with the default that its help states."""
-    blocks = re.split(r"\n[│ ]+(?=--)", help_of(command))
+    blocks = re.split(r"\n  (?=-)", help_of(command))
     found = {}
     for block in blocks:
-        option, default = re.match(r"--[a-z-]+", block), re.search(r"\[default: (.*?)\]", block, re.S)
+        option = re.match(r"(?:-[a-z], )?(--[a-z-]+)", block)
+        default = re.search(r"default:\s+(.*?)\]", block, re.S)
         if option is not None:
-            found[option[0]] = re.sub(r"[\s│]+", " ", default[1]) if default else ""
+            found[option[1]] = " ".join(default[1].split()) if default else ""
     return found
 
 
