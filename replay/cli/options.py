@@ -41,16 +41,19 @@ Json = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
 Runs = Annotated[Path, typer.Option("--runs", help="The folder in which runs keep their files.")]
-Masked = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--mask", metavar="FIELD", help="Show a hash for this field's values: user.userId, or a column."
-    ),
-]
 _GIVEN: Final = "given"
 Given = tuple[str, ...]
 """No option: the settings of a command that nobody typed, with where they come from."""
 
+Masked = Annotated[
+    list[str] | None,
+    setting(
+        "--mask",
+        metavar="FIELD",
+        help="Show a hash for this field's values: user.userId, or a column.",
+        autocompletion=completing.columns,
+    ),
+]
 Sources = Annotated[
     list[str],
     typer.Argument(
@@ -232,7 +235,7 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Talking:
-    """What is said, and what is not; `given`: the options that come from elsewhere, in words."""
+    """What is said, and where, and what is not; `given`: the options that come from elsewhere, in words."""
 
     as_json: Json = False
     quiet: Quiet = False

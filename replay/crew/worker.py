@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from replay.crew.messages import (
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 NEWS_SECONDS: Final = 0.01
 NEWS_ROWS: Final = 256
 PULSE_SECONDS: Final = 0.2
+READ_BYTES: Final = 65_536
 
 
 class Voice:
@@ -157,9 +159,17 @@ class Worker:
         if sender.stopped_by is not None:
             self._voice.say(Stopped(sender.stopped_by, sender.stop_reason))
         self._voice.say(Bye(error))
-        await self._writer.drain()
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """Wait for the run to hang up: a socket closed with words unread takes its own last ones along."""
+        with suppress(OSError):
+            await self._writer.drain()
+            while await self._reader.read(READ_BYTES):
+                pass
         self._writer.close()
-        await self._writer.wait_closed()
+        with suppress(OSError):
+            await self._writer.wait_closed()
 
     async def _listen(self, sender: Sender) -> None:
         try:

@@ -31,6 +31,7 @@ MAY = (
     "encoding",
     "format",
     "map",
+    "mask",
     "max-failures",
     "max-outage",
     "metrics-port",

@@ -113,8 +113,8 @@ def test_a_slip_of_the_pen_is_answered_with_what_was_meant(desk, typed, words):
         (("sandbox", "--port", "99999"), "--port: at most 65535."),
         (("send", "rows.csv", "--order", "x"), "--order: 'x' is not one of 'user', 'none'."),
         (
-            ("check", "rows.csv", "--encodng", "x"),
-            "No such option: --encodng. Did you mean --encoding? See: replay check --help",
+            ("check", "rows.csv", "--delimitr", "x"),
+            "No such option: --delimitr. Did you mean --delimiter? See: replay check --help",
         ),
     ],
 )
