@@ -15,7 +15,7 @@ from replay.pipeline.plan import stamp_of
 from replay.pipeline.record import failed_file_names, mask_of
 from replay.pipeline.tally import EVENT_KEY
 from replay.pipeline.whole import Kept, Told, files_of, make_whole, notes_on
-from replay.records import Answers, Chunk, Event, Outcome, Result
+from replay.records import Chunk, Event, Outcome, Result
 from replay.report import Counts, FailedFile, Files, UnreadableFile, shape_of
 from replay.sender import Attempts
 
@@ -57,7 +57,6 @@ class Recorder:
         self._unreadable = UnreadableFile(folder.unreadable)
         self.attempts = Attempts()
         self.course = course_of(store, book.run)
-        self._answers_noted = Answers()
         if self._hides_keys and not mask_of(folder).covers(".".join(EVENT_KEY)):
             self.course.mask_keys(mask.hash)
         self.course.begin_leg(time.monotonic(), time.time(), self._counted())
@@ -90,9 +89,7 @@ class Recorder:
 
     def note_course(self, moment: float) -> None:
         """Note for the report what happened until this moment of the monotonic clock."""
-        answers = self.attempts.answers.copy()
-        self.course.note(moment, self._counted(), answers.since(self._answers_noted))
-        self._answers_noted = answers
+        self.course.note(moment, self._counted(), self.attempts.answers)
 
     def tell_extra(self, event: Event) -> None:
         """Tell of a request that may have made a row arrive once more."""

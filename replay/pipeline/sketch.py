@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EXACT_MAX: Final = 100_000
-MERGED_AT_ONCE: Final = 60_000  # a sort costs several times the memory of what it sorts
+MERGED_MOSTS: Final = 0.6  # a sort costs several times the memory of what it sorts
 
 
 class Distinct:
@@ -31,7 +31,7 @@ class Distinct:
         if not self._exact:
             hashes = hashes[hashes < self._smallest[-1]]
         self._fresh.append(hashes)
-        if sum(map(len, self._fresh)) > min(MERGED_AT_ONCE, self._most):
+        if sum(map(len, self._fresh)) > MERGED_MOSTS * self._most:
             self._merge()
 
     @property

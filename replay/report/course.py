@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from replay.records import Answers
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from replay.records import Answers
 
 STRETCHES_MAX: Final = 240
 FIRST_SECONDS: Final = 0.05
@@ -81,6 +81,7 @@ class Course:
         self._anew = False
         self._leg_moment = self._leg_seconds = self._noted = 0.0
         self._counted = (0, 0, 0)
+        self._answers = Answers()
         self.limit: float | None = None
         self.until = 0.0
 
@@ -93,25 +94,24 @@ class Course:
         self._leg_moment = moment
         self._leg_seconds = max(self.whole.seconds, (last + 1) * self.whole.width)
         self._noted = self._leg_seconds
-        self._counted = counted
+        self._counted, self._answers = counted, Answers()
         self.whole.legs.append((self._leg_seconds, since_1970))
         self.until = 0.0
 
     def note(self, moment: float, counted: tuple[int, int, int], answers: Answers) -> None:
-        """What was counted until now; what is new of it belongs to the stretch of the last moment noted.
-
-        `answers` are the new ones alone.
-        """
+        """What was counted until now; what is new of it belongs to the stretch of the last moment noted."""
         since, self._noted = self._noted, self._seconds(moment)
         until = self._place(self._noted)
         self.until = self._leg_moment + (until + 1) * self.whole.width - self._leg_seconds
         delivered, failed, retries = (
             now - before for now, before in zip(counted, self._counted, strict=True)
         )
-        if any((delivered, failed, retries, answers.statuses)):
+        fresh = answers.since(self._answers)
+        if any((delivered, failed, retries, fresh.statuses)):
             place = int(since / self.whole.width)
-            latencies = {bucket: count for bucket, count in enumerate(answers.latencies) if count}
-            new = Stretch(delivered, failed, retries, answers.statuses, latencies, self.limit)
+            latencies = {bucket: count for bucket, count in enumerate(fresh.latencies) if count}
+            new = Stretch(delivered, failed, retries, fresh.statuses, latencies, self.limit)
+            self._answers = answers.copy()
             self.stretches.setdefault(place, Stretch()).add(new)
             self._fresh.add(place)
         self._counted = counted

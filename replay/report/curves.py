@@ -10,7 +10,7 @@ from replay.records import LATENCIES, Answers
 from replay.report.course import Stretch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from replay.report.course import Course
 
@@ -47,17 +47,17 @@ class Curves:
 
     def latencies(self) -> list[list[float] | None]:
         """The seconds within which SHARES of the answers came; None where none came."""
-        return [percentiles(point.latencies, SHARES) if point.latencies else None for point in self.points]
+        return [within(point.latencies) if point.latencies else None for point in self.points]
 
     def _length(self, place: int) -> float:
         is_last = place == len(self.points) - 1
         return max(self.seconds - place * self.width, self.width / 2) if is_last else self.width
 
 
-def percentiles(counted: Mapping[int, int], shares: Sequence[float]) -> list[float]:
-    """The seconds within which these shares of the times lie that were counted by bucket of LATENCIES."""
-    answers = Answers(latencies=[counted.get(bucket, 0) for bucket in range(len(LATENCIES) + 1)])
-    return [answers.latency(share) or 0.0 for share in shares]
+def within(latencies: Mapping[int, int]) -> list[float]:
+    """The seconds within which SHARES of the answers came, by their number in each bucket of LATENCIES."""
+    answers = Answers(latencies=[latencies.get(bucket, 0) for bucket in range(len(LATENCIES) + 1)])
+    return [answers.latency(share) or 0.0 for share in SHARES]
 
 
 def curves_of(course: Course) -> Curves:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from replay.report.charts import NARROW, WIDE, areas, lines
-from replay.report.curves import curves_of, percentiles
+from replay.report.curves import curves_of, within
 from replay.report.text import span
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _latencies(curves: Curves) -> Picture | None:
         for (kind, _), share in zip(legend, (2, 1, 0), strict=True)
     ]
     known = [value for _, values in series for value in values if value is not None]
-    median, slow, slowest = percentiles(_all_latencies(curves), (0.5, 0.95, 0.99))
+    median, slow, slowest = within(_all_latencies(curves))
     words = (
         f"How long answers took: half came within {_milliseconds(median * 1000)}, 95 of 100 within "
         f"{_milliseconds(slow * 1000)}, 99 of 100 within {_milliseconds(slowest * 1000)}."
@@ -115,8 +115,8 @@ def _latencies(curves: Curves) -> Picture | None:
 def _all_latencies(curves: Curves) -> dict[int, int]:
     counted: dict[int, int] = {}
     for point in curves.points:
-        for step, answers in point.latencies.items():
-            counted[step] = counted.get(step, 0) + answers
+        for bucket, answers in point.latencies.items():
+            counted[bucket] = counted.get(bucket, 0) + answers
     return counted
 
 

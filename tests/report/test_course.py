@@ -7,18 +7,9 @@ from hypothesis import strategies as st
 from replay.records import Answers
 from replay.report import Course
 from replay.report.course import KEYS_MAX, STRETCHES_MAX
-from replay.report.curves import POINTS_MAX, curves_of, percentiles
+from replay.report.curves import POINTS_MAX, curves_of
 
 NOTHING = Answers()
-
-
-def came(statuses, seconds=0.01):
-    """What came back: so many of each status, each within so long."""
-    answers = Answers()
-    for status, count in statuses.items():
-        for _ in range(count):
-            answers.add(status, seconds)
-    return answers
 
 
 def kept(course, known=None):
@@ -28,10 +19,11 @@ def kept(course, known=None):
 
 
 def test_a_long_run_takes_no_more_room_than_a_short_one():
-    course, known, answers = Course(), None, came({200: 100, 400: 1})
+    course, known, told = Course(), None, Answers()
     course.begin_leg(0.0, 1e9, (0, 0, 0))
     for second in range(1, 20_000):
-        course.note(float(second), (second * 100, second, 0), answers)
+        told.statuses = {200: second * 100, 400: second}
+        course.note(float(second), (second * 100, second, 0), told)
         if second % 50 == 0:
             known = kept(course, known)
     known = kept(course, known)
@@ -52,7 +44,7 @@ def test_whatever_happens_when_all_of_it_is_counted_once(moments, taken_every):
     course.begin_leg(moment, 1e9, (0, 0, 0))
     for number, (pause, more) in enumerate(moments):
         moment, rows = moment + pause, rows + more
-        course.note(moment, (rows, 0, 0), came({200: more} if more else {}))
+        course.note(moment, (rows, 0, 0), Answers({200: rows}))
         if number % taken_every == 0:
             known = kept(course, known)
     known = kept(course, known)
@@ -91,15 +83,18 @@ def test_event_keys_beyond_the_bound_are_counted_together():
     assert course.whole.others == (15, 15)
 
 
-def test_percentiles_are_those_of_the_sorted_times():
-    answers = Answers()
-    for seconds, count in ((0.001, 50), (0.1, 45), (3.0, 5)):
-        for _ in range(count):
-            answers.add(200, seconds)
-    half, most, nearly_all = percentiles(dict(enumerate(answers.latencies)), (0.5, 0.95, 0.99))
-    assert half == pytest.approx(0.001, rel=0.01)
-    assert most == pytest.approx(0.1, rel=0.01)
-    assert 2.0 < nearly_all <= 3.0
+def test_percentiles_of_a_point_are_those_of_its_answers():
+    course = Course()
+    course.begin_leg(0.0, 1e9, (0, 0, 0))
+    told = Answers()
+    for milliseconds, number in ((2, 50), (90, 45), (2_900, 5)):
+        for _ in range(number):
+            told.add(200, milliseconds / 1000)
+    course.note(0.01, (100, 0, 0), told)
+    half, most, nearly_all = curves_of(course).latencies()[0]
+    assert half == pytest.approx(0.002, rel=0.3)
+    assert most == pytest.approx(0.1, rel=0.3)
+    assert nearly_all == pytest.approx(3.0, rel=0.3)
 
 
 def test_a_pace_is_told_a_second_whatever_the_width_of_a_point():
@@ -107,7 +102,7 @@ def test_a_pace_is_told_a_second_whatever_the_width_of_a_point():
     course.begin_leg(0.0, 1e9, (0, 0, 0))
     course.limit = 100.0
     for tenth in range(1, 301):
-        course.note(tenth / 10, (tenth * 10, 0, 0), came({200: 10}))
+        course.note(tenth / 10, (tenth * 10, 0, 0), Answers({200: tenth * 10}))
     curves = curves_of(course)
     assert len(curves.points) > 20
     assert curves.a_second("requests") == pytest.approx([100.0] * len(curves.points), rel=0.3)
