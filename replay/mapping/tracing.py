@@ -60,21 +60,24 @@ class Traces:
         return Mask(tuple(dict.fromkeys(fields)), frozenset(targets), frozenset(columns), salt)
 
     def _has_target(self, target: Target) -> bool:
-        """Whether the target, or an object of the request that the target is, is filled or may be."""
-        if any(known[: len(target)] == target for known in self._targets):
+        """Whether the target, or an object of the request that the target is, is filled or may be.
+
+        `event` and `user` are too much to be meant: they are taken for columns.
+        """
+        if len(target) > 1 and any(known[: len(target)] == target for known in self._targets):
             return True
         is_valid = target in paths.SINGLES or (len(target) == 3 and target[:2] in paths.OBJECTS)
         return is_valid and (self._are_api or any(star.owner == target[:-1] for star in self._stars))
 
     def _spread(self, targets: set[Target], columns: set[str]) -> None:
-        """Add what shares a column with what is there, until nothing more does."""
-        size = -1
-        while size != len(targets) + len(columns):
-            size = len(targets) + len(columns)
-            for target, column in [*self._links, *self._taken_along(targets, columns)]:
-                if column in columns or any(target[: len(one)] == one for one in targets):
-                    targets.add(target)
-                    columns.add(column)
+        """Add the columns behind the targets that were named, and then whatever else these columns fill.
+
+        What is joined of several columns, of which one is masked, does not mask the others.
+        """
+        links = [*self._links, *self._taken_along(targets, columns)]
+        columns |= {column for target, column in links if any(target[: len(one)] == one for one in targets)}
+        links = [*self._links, *self._taken_along(targets, columns)]
+        targets |= {target for target, column in links if column in columns}
 
     def _taken_along(self, targets: Iterable[Target], columns: Iterable[str]) -> Iterator[tuple[Target, str]]:
         """The links that a `"*"` makes to names which only the rows tell."""

@@ -62,12 +62,19 @@ class Checked:
 def verdict(checked: Checked) -> str:
     """What a check says, in one sentence."""
     rows = checked.result["rows"]
-    if not rows["read"]:
-        return "There is no row."
+    judged, left = rows["read"] - skipped(checked), skipped(checked)
+    left_out = f"; {left:,} more are left out by the mapping's [where]" if left else ""
+    if not judged:
+        return f"There is no row to send{left_out}."
     if not rows["invalid"]:
         warned = f"; {plural(rows['warned'], 'row')} with a warning" if rows["warned"] else ""
-        return f"All {plural(rows['read'], 'row')} can be sent{warned}."
-    return f"{rows['valid']:,} of {plural(rows['read'], 'row')} can be sent; {rows['invalid']:,} cannot."
+        return f"All {plural(judged, 'row')} can be sent{warned}{left_out}."
+    return f"{rows['valid']:,} of {plural(judged, 'row')} can be sent; {rows['invalid']:,} cannot{left_out}."
+
+
+def skipped(checked: Checked) -> int:
+    """Rows that the mapping leaves out."""
+    return sum(int(reason["rows"]) for reason in checked.result.get("reasons") or ())
 
 
 def tone(checked: Checked) -> str:
@@ -85,6 +92,7 @@ def shares(checked: Checked) -> list[tuple[str, int]]:
         ("delivered", rows["valid"] - rows["warned"]),
         ("warning", rows["warned"]),
         ("error", rows["invalid"]),
+        ("skipped", skipped(checked)),
     ]
 
 

@@ -66,6 +66,7 @@ def check_page(checked: Checked, now: datetime | None = None) -> bytes:
         tone=checkstory.tone(checked),
         rows=checked.result["rows"],
         whole=_svg(parts(checkstory.shares(checked))),
+        skipped=checkstory.skipped(checked),
         problems=checked.result["problems"],
         rules=checked.rules,
         sources=checked.sources,

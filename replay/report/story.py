@@ -205,6 +205,9 @@ def _mapping(document: Mapping[str, Any] | None) -> Iterator[str]:
             for inner, source in spec.items() if nested else [(None, spec)]:
                 place = ".".join(part for part in (table, name, inner) if part)
                 yield f"{place} ← {_spec(source)}"
+    for condition in document.get("where", ()):
+        test = ", ".join(f"{name} {_words(value)}" for name, value in condition.items() if name != "column")
+        yield f"only where {condition.get('column')}: {test}"
     if time := document.get("time"):
         carried = f", carried as event.properties.{time['property']}" if "property" in time else ""
         yield f"time ← {time.get('column')}{carried}"
@@ -213,14 +216,24 @@ def _mapping(document: Mapping[str, Any] | None) -> Iterator[str]:
 def _spec(source: Any) -> str:
     if isinstance(source, str):
         return "every other column" if source == "*" else source
+    if isinstance(source, list):
+        return "; ".join(map(_spec, source))
     if not isinstance(source, dict):
         return str(source)
     if "const" in source:
         return f"always {source['const']!r}"
     if "replay" in source:
         return "the row's id"
-    extras = ", ".join(f"{name} {value}" for name, value in source.items() if name != "column")
-    return f"{source.get('column', '')} ({extras})" if extras else str(source.get("column", ""))
+    first = source.get("column") or source.get("pairs") or " and ".join(source.get("join", ()))
+    extras = ", ".join(
+        f"{name} {_words(value)}" for name, value in source.items() if name not in ("column", "pairs", "join")
+    )
+    shown = "every other column" if first == "*" else str(first)
+    return f"{shown} ({extras})" if extras else shown
+
+
+def _words(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _moment(text: Any) -> str:

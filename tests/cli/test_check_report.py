@@ -74,6 +74,14 @@ def test_more_distinct_values_than_are_counted_exactly_are_marked_as_an_estimate
     assert re.search(r"user text 100 % about 1[45],[0-9]{3} ", text)
 
 
+def test_rows_that_the_mapping_leaves_out_are_counted_as_such(desk):
+    desk.csv(*(f"buy,u{n},{n},{'in' if n % 3 else 'out'}" for n in range(9)))
+    (desk.folder / "map.toml").write_text((desk.folder / "map.toml").read_text() + '[where]\nmemo = "in"\n')
+    _, text = checked(desk)
+    assert "All 6 rows can be sent; 3 more are left out" in text
+    assert "[where] 3 33.3 %" in text
+
+
 def test_a_file_of_the_users_is_overwritten_only_by_force(desk):
     desk.numbered(2)
     precious = desk.write("check.html", "precious")

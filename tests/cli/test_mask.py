@@ -180,6 +180,33 @@ def test_members_of_records_are_masked_by_their_path(desk):
     assert "secret-memo-1" in desk.failed("rows.jsonl").read_text()
 
 
+def test_what_is_joined_of_a_masked_column_is_masked_and_the_other_columns_are_not(desk):
+    desk.csv("buy,secret-user-1,none,plain memo")
+    desk.write(
+        "map.toml",
+        '[event]\nkey = "event"\nvalue = "amount:number"\n[event.properties]\n'
+        'both = { join = ["user", "memo"], with = "-" }\n[user]\nuserId = "user"\n',
+    )
+    with Server() as server:
+        desk.send(server, "--mask", "user")
+    page = told(desk)["report.html"]
+    assert "secret-user" not in page
+    assert "plain memo" in page
+
+
+def test_members_that_a_star_takes_are_masked_too(desk):
+    desk.write("map.toml", '[event]\nkey = "name"\n[event.properties]\n"*" = "*"\n[user]\nuserId = "id"\n')
+    records = [{"name": "buy", "id": f"u{n}", "email": f"secret-memo-{n}", "city": "Seoul"} for n in range(3)]
+    desk.write("rows.jsonl", "".join(json.dumps(record) + "\n" for record in records))
+    answer = reply(lambda body: Reply(400, body=" ".join(body["event"]["properties"].values()).encode()))
+    for field in ("email", "event.properties.email"):
+        with Server(answer) as server:
+            desk.send(server, "--mask", field, source="rows.jsonl")
+        texts = told(desk)
+        assert not [name for name, text in texts.items() if "secret-memo" in text], field
+        assert "Seoul" in texts["report.html"]
+
+
 def test_a_column_that_fills_two_places_is_masked_in_both(desk):
     desk.write("rows.csv", f"{HEADER}\nbuy,secret-user-1,1,m\n")
     sets = ("--set", "event.key=event", "--set", "user.userId=user", "--set", "event.properties.uid=user")
