@@ -64,12 +64,34 @@ def parse_rate(text: str, option: str = "--rate") -> float | None:
     return float(match[1]) / _UNIT_SECONDS[match[2]]
 
 
-def parse_ledger(text: str) -> Path:
-    """The file that `--ledger` names: a path, or `sqlite:///` and a path."""
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A ledger in a database; as text it is as it may be stored and shown: no user, password, options."""
+
+    url: str = field(repr=False)
+
+    def __str__(self) -> str:
+        scheme, _, rest = re.split(r"[?#]", self.url)[0].partition("://")
+        host, slash, database = rest.partition("/")
+        return f"{scheme}://{host.rpartition('@')[2]}{slash}{database}"
+
+    @property
+    def has_options(self) -> bool:
+        """Whether the address says more than where the database is."""
+        return "?" in self.url
+
+
+def parse_ledger(text: str) -> Path | Postgres:
+    """What `--ledger` names: a path, `sqlite:///` and a path, or the address of a database."""
     if text.startswith("sqlite:///"):
         return Path(text.removeprefix("sqlite:///"))
+    if text.startswith(("postgresql://", "postgres://")):
+        return Postgres(text)
     if "://" in text:
-        raise UsageError(f"--ledger {text.partition('://')[0]}://…: give the path of a SQLite file.")
+        scheme = text.partition("://")[0]
+        raise UsageError(
+            f"--ledger {scheme}://…: give the path of a SQLite file, or postgresql://user@host/database."
+        )
     return Path(text)
 
 
@@ -223,13 +245,13 @@ class RunSettings:
     send: SendSettings = field(default_factory=SendSettings)
     sink: SinkSettings = field(default_factory=SinkSettings)
     runs: Path = Path("replay-runs")
-    ledger: Path | None = None
+    ledger: Path | Postgres | None = None
     dry_run: bool = False
     sandbox: bool = False
     again: bool = False
     same_target: bool = False
 
     @property
-    def ledger_path(self) -> Path:
-        """The ledger's file."""
+    def ledger_place(self) -> Path | Postgres:
+        """Where the ledger is kept."""
         return self.ledger or self.runs / "ledger.sqlite"

@@ -76,7 +76,7 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
         yield "processes", _processes(settings.send)
     yield "results", str(settings.runs)
     earlier = 0 if plan.known.store is None else runs_known(plan.known.store)
-    yield "ledger", f"{settings.ledger_path}, {earlier:,} earlier runs known"
+    yield "ledger", f"{settings.ledger_place}, {earlier:,} earlier runs known"
 
 
 def _causes(skipped: dict[str, int]) -> str:

@@ -48,13 +48,15 @@ from replay.ledger.asking import (
     target_of,
     words,
 )
+from replay.ledger.base import Store
 from replay.ledger.book import NO_SLOT, Book
 from replay.ledger.contents import Content, Resolved, beginnings, lengths, resolve
 from replay.ledger.history import History, Past
 from replay.ledger.marks import Marks
 from replay.ledger.opening import Opening, Totals, begin, recover_dead, reopen, totals
+from replay.ledger.places import open_ledger
 from replay.ledger.settling import settle
-from replay.ledger.store import FILE_NAME, Store, open_ledger
+from replay.ledger.store import FILE_NAME
 from replay.ledger.targets import Destination, find_target
 
 __all__ = [

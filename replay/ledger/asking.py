@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from replay.ledger.recovery import window_path
-from replay.ledger.window import is_live
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 
 def copy_of(store: Store, target: int, content: int) -> int | None:
@@ -98,5 +97,5 @@ def target_of(store: Store, run: int) -> int:
 
 def is_live_run(store: Store, name: str) -> bool:
     """Whether a process is at work on a run right now."""
-    window = store.one("SELECT window FROM runs WHERE name = ? AND is_open", name)
-    return bool(window) and is_live(window_path(store.path, str(window)))
+    found = store.ask('SELECT id, "window", boot FROM runs WHERE name = ? AND is_open', name)
+    return any(store.is_live(run, window_path(store.path, window), boot) for run, window, boot in found)

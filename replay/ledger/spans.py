@@ -9,7 +9,7 @@ from replay.ledger.schema import SPAN_SEAL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 Span = tuple[int, int]
 """(first, last), both delivered, and every row between them"""
@@ -24,7 +24,8 @@ _WITHIN: Final = (
 )
 _ADD: Final = (
     f"INSERT INTO spans SELECT copy, run, first, last, {SPAN_SEAL}"  # noqa: S608  a constant
-    " FROM (SELECT ? AS copy, ? AS run, ? AS first, ? AS last)"
+    " FROM (SELECT CAST(? AS BIGINT) AS copy, CAST(? AS BIGINT) AS run,"
+    " CAST(? AS BIGINT) AS first, CAST(? AS BIGINT) AS last) AS span"
 )
 
 

@@ -25,6 +25,7 @@ from replay.settings import (
     RunSettings,
     SendSettings,
     SinkSettings,
+    parse_ledger,
     parse_rate,
     parse_share,
 )
@@ -148,7 +149,7 @@ def run_settings(options: SendOptions) -> RunSettings:
         send=send_settings,
         sink=sink,
         runs=runs,
-        ledger=None if ledger is None else Path(ledger),
+        ledger=None if ledger is None else parse_ledger(str(ledger)),
         dry_run=dry,
         sandbox=sandbox,
         again=options.get("again", False),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay.mapping import Mapping
 from replay.report import PART, RunFolder, all_runs, failed_names
-from replay.settings import ReadSettings, show_url
+from replay.settings import Postgres, ReadSettings, show_url
 from replay.source import Source
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dic
             "max_outage": send.max_outage,
             "processes": send.processes,
         },
-        "ledger": str(settings.ledger_path.resolve()),
+        "ledger": _ledger_record(settings.ledger_place),
         "rules": dict(plan.job.rules),
         "sources": [
             _source_record(source, name, plan.job.read_settings(index))
@@ -46,6 +46,8 @@ def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dic
     }
     if show_url(settings.sink.url) != settings.sink.url and not settings.sandbox:
         record["url_had_more"] = True
+    if isinstance(settings.ledger_place, Postgres) and settings.ledger_place.has_options:
+        record["ledger_had_more"] = True
     if settings.again:
         record["again"] = True
     if plan.job.limit is not None:
@@ -57,6 +59,10 @@ def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dic
     if plan.job.mapping is not None:
         record["mapping"] = plan.job.mapping.document()
     return record
+
+
+def _ledger_record(place: Path | Postgres) -> str:
+    return str(place.resolve()) if isinstance(place, Path) else str(place)
 
 
 def failed_file_names(plan: Plan) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replay.errors import StorageError, UsageError
@@ -12,6 +11,7 @@ from replay.pipeline.stages import Job
 from replay.report import Selection, find_run
 from replay.settings import (
     MaxFailures,
+    Postgres,
     RunSettings,
     SendSettings,
     SinkSettings,
@@ -22,6 +22,8 @@ from replay.settings import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from replay.report import RunFolder
 
 
@@ -93,14 +95,18 @@ def is_sandbox_run(folder: RunFolder) -> bool:
     return bool(folder.read_record()["url"] == "sandbox")
 
 
-def ledger_of(folder: RunFolder, given: str | None = None) -> Path:
+def ledger_of(folder: RunFolder, given: str | None = None) -> Path | Postgres:
     """The ledger that knows a run: the one given, the run's own, or the one beside a runs folder that moved.
 
     Raises StorageError where there is none.
     """
-    recorded = Path(folder.read_record()["ledger"])
+    place = parse_ledger(given or folder.read_record()["ledger"])
+    return place if isinstance(place, Postgres) else _ledger_file(folder, place, is_given=given is not None)
+
+
+def _ledger_file(folder: RunFolder, recorded: Path, *, is_given: bool) -> Path:
     beside = folder.path.resolve().parent / recorded.name
-    found = [parse_ledger(given)] if given is not None else [recorded, beside]
+    found = [recorded] if is_given else [recorded, beside]
     for path in found:
         if path.is_file():
             return path

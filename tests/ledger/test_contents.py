@@ -23,12 +23,6 @@ FIRST = HEAD + b"4\n5\n"
 UID = content_of(FIRST).uid
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_ledger(tmp_path / "ledger.sqlite") as opened:
-        yield opened
-
-
 def sent(store: Store, *versions: bytes, torn: bool = False) -> None:
     for data in versions:
         name = f"run {store.one('SELECT count(*) FROM runs')}"

@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from replay.ledger import Past, Store
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_ledger(tmp_path / "ledger.sqlite") as opened:
-        yield opened
-
-
 def doubtful(store: Store, name: str) -> int:
     """A run that leaves row 3 ambiguous, or counts it so once more."""
     with begin(store, opening(store, name, destination=Destination(URL))) as book:
