@@ -46,7 +46,8 @@ def write(store: Store, run: int, ended: Iterable[Ended]) -> None:
 
 
 def _write_words(store: Store, run: int, words: dict[tuple[int, int], Result]) -> None:
-    open_ = {place: result for place, result in words.items() if not _is_delivered(store, run, *place)}
+    delivered = _delivered(store, run, words)
+    open_ = {place: result for place, result in words.items() if place not in delivered}
     store.tell_many(
         "DELETE FROM words WHERE copy = ? AND row = ? AND run = ?",
         [(copy, row, run) for (copy, row), result in open_.items() if result.outcome is Outcome.PENDING],
@@ -63,6 +64,13 @@ def _write_words(store: Store, run: int, words: dict[tuple[int, int], Result]) -
             for (copy, row), result in told.items()
         ],
     )
+
+
+def _delivered(store: Store, run: int, places: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    rows: dict[int, list[int]] = defaultdict(list)
+    for copy, row in places:
+        rows[copy].append(row)
+    return {(copy, row) for copy in rows for row in spans.holding(store, copy, run, rows[copy])}
 
 
 def _is_delivered(store: Store, run: int, copy: int, row: int) -> bool:

@@ -16,7 +16,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Final, LiteralString, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -171,7 +171,7 @@ class PostgresStore(Store):
 
     def _execute(self, statement: str, values: tuple[Any, ...]) -> psycopg.Cursor[Any]:
         if not values:
-            return self._db.execute(cast("LiteralString", statement))
+            return self._db.execute(statement)
         return self._db.execute(_translated(statement), _storable(values))
 
     def _committed(self) -> Iterator[None]:

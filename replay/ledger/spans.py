@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Final
 
 from replay.ledger.schema import SPAN_SEAL
@@ -49,6 +50,16 @@ def between(store: Store, copy: int, run: int, first: int, last: int) -> list[Sp
     before = store.ask(_BEFORE, copy, run, first)
     within = store.ask(_WITHIN, copy, run, first, last)
     return [(start, end) for start, end in [*before, *within] if end >= first]
+
+
+def holding(store: Store, copy: int, run: int, rows: Iterable[int]) -> set[int]:
+    """Those of some rows that stand in a span."""
+    wanted = sorted(rows)
+    held: set[int] = set()
+    for near in _neighbourhoods(list(stretches(wanted))):
+        for first, last in between(store, copy, run, near[0][0], near[-1][1]):
+            held.update(wanted[bisect_left(wanted, first) : bisect_right(wanted, last)])
+    return held
 
 
 def stretches(rows: list[int]) -> Iterator[Span]:

@@ -13,9 +13,6 @@ from replay.errors import BusyError
 from replay.ledger import Destination, Opening, Resolved, begin, open_ledger, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from replay.ledger import Store
 
 HEAD = b"h\n1\n2\n3\n"

@@ -8,13 +8,10 @@ import pytest
 from ledger.shelf import AMBIGUOUS, URL, opening
 
 from replay.errors import BusyError, UsageError
-from replay.ledger import NO_SLOT, Destination, History, begin, open_ledger, settle, totals
+from replay.ledger import NO_SLOT, Destination, History, begin, settle, totals
 from replay.records import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from replay.ledger import Past, Store
 
 
