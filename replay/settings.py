@@ -69,8 +69,11 @@ class Postgres:
     """A ledger in a database; as text it is as it may be stored and shown: no user, password, options."""
 
     url: str = field(repr=False)
+    name: str = ""
 
     def __str__(self) -> str:
+        if self.name:
+            return self.name
         scheme, _, rest = re.split(r"[?#]", self.url)[0].partition("://")
         host, slash, database = rest.partition("/")
         return f"{scheme}://{host.rpartition('@')[2]}{slash}{database}"
@@ -232,6 +235,11 @@ class SendSettings:
         """How many rows each process may announce ahead of sending them: what a second takes."""
         return AHEAD_WITHOUT_RATE if self.rate is None else max(1, int(self.rate / self.processes))
 
+    @property
+    def ahead_narrow(self) -> int:
+        """The same where only their announcement tells of rows after a kill: an eighth of a second's."""
+        return max(1, min(self.concurrency, self.ahead // 8))
+
     def share(self, part: int) -> SendSettings:
         """The settings of one of `processes`, from 0: the same, with its part of the requests in flight."""
         whole, rest = divmod(self.concurrency, self.processes)
@@ -250,6 +258,33 @@ class RunSettings:
     sandbox: bool = False
     again: bool = False
     same_target: bool = False
+    cluster: str | None = None
+    key_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.cluster is not None:
+            self._check_cluster(self.cluster)
+
+    def _check_cluster(self, address: str) -> None:
+        if re.fullmatch(r"[a-z]+://[^/@?#]+/?", address) is None:
+            raise UsageError("--cluster: not a scheduler's address. Write it like tcp://scheduler:8786.")
+        if not isinstance(self.ledger, Postgres):
+            raise UsageError(
+                f"--cluster {address}: workers on other machines need a ledger that they share. "
+                "Add --ledger postgresql://user@host/database."
+            )
+        if self.sandbox:
+            raise UsageError(
+                "--cluster with --sandbox: that sandbox is inside this command, where no worker reaches it. "
+                "Start one by `replay sandbox`, and name it with --url."
+            )
+        if self.send.processes > 1:
+            raise UsageError("--cluster with --processes: a cluster's workers are its processes. Use one.")
+        if show_url(self.sink.url) != self.sink.url:
+            raise UsageError(
+                "--cluster: an --url with a user or a query in it is not given to workers, where others may "
+                "read it. Use one without."
+            )
 
     @property
     def ledger_place(self) -> Path | Postgres:

@@ -56,33 +56,52 @@ from replay.ledger.marks import Marks
 from replay.ledger.opening import Opening, Totals, begin, recover_dead, reopen, totals
 from replay.ledger.places import open_ledger
 from replay.ledger.settling import settle
+from replay.ledger.shares import (
+    Claim,
+    End,
+    Share,
+    Standing,
+    deal,
+    drop_news,
+    news,
+    standings,
+    take_back,
+)
 from replay.ledger.store import FILE_NAME
-from replay.ledger.targets import Destination, find_target
+from replay.ledger.targets import Destination, find_target, opens
 
 __all__ = [
     "FILE_NAME",
     "NO_SLOT",
     "Book",
+    "Claim",
     "Content",
     "Destination",
+    "End",
     "History",
     "Marks",
     "Opening",
     "Past",
     "Resolved",
+    "Share",
+    "Standing",
     "Store",
     "Totals",
     "begin",
     "beginnings",
     "content_of_uid",
     "copy_of",
+    "deal",
+    "drop_news",
     "find_target",
     "has_delivered",
     "has_words",
     "is_live_run",
     "lengths",
     "mappings_delivered",
+    "news",
     "open_ledger",
+    "opens",
     "recover_dead",
     "reopen",
     "resolve",
@@ -90,6 +109,8 @@ __all__ = [
     "run_id",
     "runs_known",
     "settle",
+    "standings",
+    "take_back",
     "target_of",
     "totals",
     "words",

@@ -62,6 +62,7 @@ class PostgresStore(Store):
         lease_seconds: float | None = None,
     ) -> None:
         self.name = name
+        self._url = url
         self._busy_seconds = busy_seconds
         self.lease_seconds = LEASE_SECONDS if lease_seconds is None else lease_seconds
         self._held_at: float | None = None
@@ -75,6 +76,13 @@ class PostgresStore(Store):
             self._db.close()
             raise
         self.path = windows / f"postgres-{self.one(_NAME)}"
+
+    def reconnect(self) -> None:
+        """Begin anew after a fault, for those who can tell what of theirs was written."""
+        with self._lock, self.in_words():
+            self._db.close()
+            self._db = _connect(self._url, self._busy_seconds)
+            self._failed = None
 
     def close(self) -> None:
         """Hang up."""

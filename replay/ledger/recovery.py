@@ -11,7 +11,7 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from replay.ledger import batches, entries
+from replay.ledger import batches, entries, shares
 from replay.ledger.window import boot_id, durable_commits, read_left_behind, tallies
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ def end_dead_runs(store: Store) -> list[Path]:
 
 def end(store: Store, run: int, leg: int, window: bytes) -> None:
     """End a leg of a run: each row that it had announced gets the outcome that its window tells."""
-    entries.write(store, run, batches.end_all(store, run, leg, window))
+    ended = batches.end_all(store, run, leg, window)
+    if store.is_shared:
+        ended += shares.end_all(store, run)
+    entries.write(store, run, ended)
     store.tell(
         "UPDATE runs SET is_open = FALSE, requests = greatest(requests, ?), retries = greatest(retries, ?),"
         " duplicates = greatest(duplicates, ?) WHERE id = ?",

@@ -78,6 +78,11 @@ def remember_target(store: Store, destination: Destination, found: int | None) -
     return found
 
 
+def opens(store: Store, target: int, key: str) -> bool:
+    """Whether a key is known to open a target."""
+    return _opened_by(store, hash_key(store, key), [target]) is not None
+
+
 def hash_key(store: Store, key: str) -> bytes:
     """A hash of a key that tells nothing of it, and is another one in every ledger."""
     return hashlib.scrypt(key.encode(), salt=store.one("SELECT salt FROM salt"), dklen=16, **_WORK)

@@ -2,7 +2,6 @@
 
 from replay.pipeline.api import (
     check,
-    check_key,
     find_stored,
     make_job,
     portion,
@@ -11,6 +10,7 @@ from replay.pipeline.api import (
     send_async,
 )
 from replay.pipeline.checking import CheckResult, check_job
+from replay.pipeline.keys import check_key, key_of_file
 from replay.pipeline.ledgers import known_before, opened
 from replay.pipeline.plan import Plan, SourcePlan
 from replay.pipeline.planning import make_plan
@@ -47,6 +47,7 @@ __all__ = [
     "dry_run",
     "find_stored",
     "is_sandbox_run",
+    "key_of_file",
     "known_before",
     "look_at",
     "make_job",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 from replay import hackle
 from replay.errors import UsageError
 from replay.pipeline.checking import CheckResult, check_job
+from replay.pipeline.keys import check_key
 from replay.pipeline.ledgers import known_before, opened
 from replay.pipeline.planning import make_plan
 from replay.pipeline.run import Run, dry_run
@@ -59,6 +60,7 @@ class SendOptions(TypedDict, total=False):
     max_failures: str
     max_outage: float
     processes: int
+    cluster: str
     again: bool
     same_target: bool
     ledger: str | Path
@@ -154,6 +156,7 @@ def run_settings(options: SendOptions) -> RunSettings:
         sandbox=sandbox,
         again=options.get("again", False),
         same_target=options.get("same_target", False),
+        cluster=options.get("cluster"),
     )
 
 
@@ -162,14 +165,6 @@ def _key(options: SendOptions) -> str:
     if not key:
         raise UsageError(f"No API key: give api_key, or set {hackle.KEY_VARIABLE}.")
     return check_key(key)
-
-
-def check_key(key: str) -> str:
-    """The key without the white space around it, if it can be one; raises UsageError where it cannot."""
-    key = key.strip()
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise UsageError("The API key is empty, or holds characters that no key has. Copy it again.")
-    return key
 
 
 def find_stored(sources: Sequence[str | Path], read: ReadSettings, folder: Path) -> list[Source]:

@@ -50,6 +50,8 @@ def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dic
         record["ledger_had_more"] = True
     if settings.again:
         record["again"] = True
+    if settings.cluster is not None:
+        record["settings"]["cluster"] = settings.cluster
     if plan.job.limit is not None:
         record["settings"]["limit"] = plan.job.limit
     if plan.job.sample is not None:
@@ -90,8 +92,13 @@ def _source_record(planned: SourcePlan, failed: str, read: ReadSettings) -> dict
 
 def mapping_of(folder: RunFolder) -> Mapping | None:
     """The mapping that a run was made with; None if its records mapped themselves."""
-    document = folder.read_record().get("mapping")
-    return None if document is None else Mapping.parse(document, f"the mapping of run {folder.run}")
+    return mapping_in(folder.read_record())
+
+
+def mapping_in(record: dict[str, Any]) -> Mapping | None:
+    """The mapping that stands in a run's record."""
+    document = record.get("mapping")
+    return None if document is None else Mapping.parse(document, f"the mapping of run {record['run']}")
 
 
 def rules_of(folder: RunFolder) -> dict[str, Severity]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replay.errors import StorageError, UsageError
-from replay.pipeline.record import kept_sources, mapping_of, rules_of
+from replay.pipeline.record import kept_sources, mapping_in
 from replay.pipeline.stages import Job
 from replay.report import Selection, find_run
 from replay.settings import (
@@ -37,14 +37,18 @@ def run_named(name: str, runs: Path) -> RunFolder:
 
 def resumed_job(folder: RunFolder) -> Job:
     """What a run reads, as it was read when it began."""
-    record = folder.read_record()
+    return job_of(folder.read_record())
+
+
+def job_of(record: dict[str, Any]) -> Job:
+    """What a record says that is read, and how."""
     kept = kept_sources(record)
     wanted = record.get("selection")
     return Job(
         sources=tuple(source for source, _, _ in kept),
-        mapping=mapping_of(folder),
+        mapping=mapping_in(record),
         read=tuple(read for _, read, _ in kept),
-        rules=rules_of(folder),
+        rules=dict(record.get("rules", {})),
         selection=None if wanted is None else Selection(frozenset(wanted)),
         limit=record["settings"].get("limit"),
         sample=record["settings"].get("sample"),
@@ -69,7 +73,7 @@ def resumed_settings(
         on_ambiguous=kept["on_ambiguous"],
         max_failures=MaxFailures.parse(kept["max_failures"]),
         max_outage=kept["max_outage"],
-        processes=kept.get("processes", 1),
+        processes=kept.get("processes", 1) if kept.get("cluster") is None else 1,
     )
     is_sandbox = record["url"] == "sandbox"
     sink = SinkSettings(api_key=key, timeout=kept["timeout"], concurrency=kept["concurrency"])
@@ -82,6 +86,7 @@ def resumed_settings(
         ledger=ledger_of(folder, kept.get("ledger")),
         sandbox=is_sandbox,
         again=record.get("again", False),
+        cluster=kept.get("cluster"),
     )
 
 
@@ -100,7 +105,13 @@ def ledger_of(folder: RunFolder, given: str | None = None) -> Path | Postgres:
 
     Raises StorageError where there is none.
     """
-    place = parse_ledger(given or folder.read_record()["ledger"])
+    record = folder.read_record()
+    if given is None and record.get("ledger_had_more"):
+        raise UsageError(
+            f"The address of the run's ledger had options, which are not kept. Give it again: "
+            f"--ledger '{record['ledger']}?…'"
+        )
+    place = parse_ledger(given or record["ledger"])
     return place if isinstance(place, Postgres) else _ledger_file(folder, place, is_given=given is not None)
 
 

@@ -14,6 +14,7 @@ from replay.crew import Crew
 from replay.errors import BusyError, StorageError
 from replay.ledger import begin, reopen, target_of
 from replay.pipeline.choosing import Known
+from replay.pipeline.elsewhere import keeper_of
 from replay.pipeline.feed import ahead, batches
 from replay.pipeline.ledgers import opening_of
 from replay.pipeline.record import run_record
@@ -26,6 +27,7 @@ from replay.sink import HttpSink, Throttle
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
+    from replay.cluster import Keeper
     from replay.ledger import Book, Store
     from replay.pipeline.plan import Plan
     from replay.records import Event, Result
@@ -124,7 +126,7 @@ class Run:
         self.resumed = resumed
         self.stop_reason: str | None = None
         self._started = time.monotonic()
-        self._sender: Sender | Crew | None = None
+        self._sender: Sender | Crew | Keeper | None = None
         self._interrupted = False
         self._tried_before = 0
         self._disk = ThreadPoolExecutor(1, "ledger")
@@ -169,7 +171,19 @@ class Run:
             settings = await self._target(stack)
             sink = await stack.enter_async_context(HttpSink(settings.sink))
             announce = partial(self._announce, book)
-            self._sender = sender = self._sender_of(settings, sink, recorder, book, announce)
+            if settings.cluster is not None:
+                sender: Sender | Crew | Keeper = keeper_of(
+                    self.plan,
+                    settings,
+                    self.folder.run,
+                    store=store,
+                    book=book,
+                    recorder=recorder,
+                    on_disk=self._on_disk,
+                )
+            else:
+                sender = self._sender_of(settings, sink, recorder, book, announce)
+            self._sender = sender
             self._write_running(recorder.counts)
             fault = await self._send_events(sender, recorder, store, book)
         if isinstance(fault, asyncio.CancelledError):
@@ -205,7 +219,7 @@ class Run:
         return await loop.run_in_executor(self._disk, partial(work, *values, **named))
 
     async def _send_events(
-        self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book
+        self, sender: Sender | Crew | Keeper, recorder: Recorder, store: Store, book: Book
     ) -> BaseException | None:
         """Send everything; returns what broke, to be raised once the run is written down."""
         ticking = asyncio.create_task(self._tick(sender, recorder, book))
@@ -238,7 +252,7 @@ class Run:
                 yield batch.events
         recorder.counts.skip("limit", self.plan.skipped["limit"])
 
-    async def _tick(self, sender: Sender | Crew, recorder: Recorder, book: Book) -> None:
+    async def _tick(self, sender: Sender | Crew | Keeper, recorder: Recorder, book: Book) -> None:
         """Write down and show what happened, several times a second."""
         next_summary = time.monotonic() + SUMMARY_SECONDS
         try:
@@ -263,7 +277,7 @@ class Run:
             sender.stop("error", str(error))
             raise
 
-    def _finish(self, sender: Sender | Crew, recorder: Recorder, book: Book) -> Summary:
+    def _finish(self, sender: Sender | Crew | Keeper, recorder: Recorder, book: Book) -> Summary:
         """Make the files whole and write the last summary."""
         stopped_by, files = sender.stopped_by, self._files_so_far()
         self.stop_reason = sender.stop_reason
