@@ -203,7 +203,7 @@ class Keeper:
     async def _deal(self, workers: list[str]) -> None:
         held, count = self._held, len(workers)
         send = replace(self._settings, processes=count)
-        epoch = await held.on_disk(deal, held.store, held.book.run, count)
+        epoch = await held.on_disk(deal, held.store, held.book.run, count, self._task.sink.timeout)
         await held.on_disk(begin_pace, held.store, held.book.run)
         self._shares = await held.on_disk(standings, held.store, held.book.run)
         for share, worker in enumerate(workers):
@@ -249,7 +249,7 @@ class Keeper:
         return all(self._is_still(share) for share in self._shares)
 
     def _is_still(self, share: Share) -> bool:
-        return share.has_ended or share.worker is None or share.overdue > self._task.sink.timeout
+        return share.has_ended or share.worker is None or share.is_overdue
 
     async def _take_in(self) -> None:
         """Write down how rows ended, and how the workers stand."""
@@ -291,7 +291,7 @@ class Keeper:
     async def _look_after(self) -> None:
         """Take back the shares of workers that are lost, and let others have them."""
         for share in self._shares:
-            is_dead = share.worker is not None and share.overdue > self._task.sink.timeout
+            is_dead = share.worker is not None and share.is_overdue
             if not _is_done(share) and (share.has_ended or is_dead):
                 await self._take_back(share, ends=False)
                 await self._submit(share.number, share.epoch + 1)
@@ -327,9 +327,10 @@ class Keeper:
     async def _close(self) -> None:
         """Take back what is left, so that nobody goes on with it, and hang up."""
         with self._stop_on_error():
-            for share in self._shares:
-                if not share.has_ended:
+            while left := [share for share in self._shares if not share.has_ended]:
+                for share in left:
                     await self._take_back(share, ends=True)
+                self._shares = await self._held.on_disk(standings, self._held.store, self._held.book.run)
         for event, result in self._limits.of_destination:
             with self._stop_on_error():
                 self._held.recorder.on_take_back(event, result)

@@ -36,6 +36,7 @@ It holds no payloads and no keys.
 """
 
 from replay.ledger.asking import (
+    busy,
     content_of_uid,
     copy_of,
     has_delivered,
@@ -89,6 +90,7 @@ __all__ = [
     "Totals",
     "begin",
     "beginnings",
+    "busy",
     "content_of_uid",
     "copy_of",
     "deal",

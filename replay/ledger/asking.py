@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from replay.errors import BusyError
 from replay.ledger.recovery import window_path
 from replay.records import Outcome, Result
 
@@ -93,6 +94,12 @@ def has_words(store: Store, run: int, copies: Iterable[int]) -> bool:
 def target_of(store: Store, run: int) -> int:
     """The target that a run sends to."""
     return int(store.one("SELECT target FROM runs WHERE id = ?", run))
+
+
+def busy(store: Store, run: str) -> BusyError:
+    """The error of a run whose rows somebody is sending right now."""
+    killed = " One that was killed is known to be dead within a minute." if store.is_shared else ""
+    return BusyError(f"Run {run} is at work right now. Wait for it, or stop it with Ctrl-C first.{killed}")
 
 
 def is_live_run(store: Store, name: str) -> bool:

@@ -150,7 +150,9 @@ class PostgresStore(Store):
     def _has_workers(self, run: int) -> bool:
         return bool(
             self.one(
-                "SELECT 1 FROM shares WHERE run = ? AND NOT ended AND until > clock_timestamp() LIMIT 1", run
+                "SELECT 1 FROM shares WHERE run = ? AND worker IS NOT NULL AND NOT ended"
+                " AND until + grace * interval '1 second' > clock_timestamp() LIMIT 1",
+                run,
             )
         )
 

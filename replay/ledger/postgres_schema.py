@@ -5,7 +5,8 @@ They lie in a schema of their own, beside whatever else the database holds.
     form     the format, and a name for this ledger
     leases   until when a run is held by the process that keeps it, by the server's clock
     paces    one rate for all: when the next attempt may start, pauses, how far the pace is lowered
-    shares   a leg's parts: who holds each since when, its open intents, how far it has come
+    shares   a leg's parts: who holds each until when, its open intents, how it stands; `grace`: seconds that
+             a request may take, so that one is over for sure so long after its lease
     news     how rows of a share ended, until the run's keeper has written it into spans and words
 """
 
@@ -61,8 +62,8 @@ CREATE TABLE paces (
   halted BIGINT NOT NULL, outage TEXT);
 CREATE TABLE shares (
   run BIGINT NOT NULL, share BIGINT NOT NULL, epoch BIGINT NOT NULL, worker TEXT,
-  until TIMESTAMPTZ NOT NULL, ended BOOLEAN NOT NULL, commits BIGINT NOT NULL, intents BYTEA NOT NULL,
-  told BYTEA NOT NULL, PRIMARY KEY (run, share));
+  until TIMESTAMPTZ NOT NULL, grace DOUBLE PRECISION NOT NULL, ended BOOLEAN NOT NULL,
+  commits BIGINT NOT NULL, intents BYTEA NOT NULL, told BYTEA NOT NULL, PRIMARY KEY (run, share));
 CREATE TABLE news (
   id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run BIGINT NOT NULL, share BIGINT NOT NULL,
   ends BYTEA NOT NULL);

@@ -82,13 +82,13 @@ class Standing(msgspec.Struct, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share as it stands; `overdue`: for how many seconds its lease has been over (negative: it holds)."""
+    """A share as it stands; `is_overdue`: its lease has been over for as long as a request may take."""
 
     number: int
     epoch: int
     worker: str | None
     has_ended: bool
-    overdue: float
+    is_overdue: bool
     standing: Standing
 
 
@@ -96,14 +96,20 @@ _standing: Final = msgspec.msgpack.Decoder(Standing)
 _ends: Final = msgspec.msgpack.Decoder(list[End])
 
 
-def deal(store: Store, run: int, shares: int) -> int:
-    """Make the shares of a new leg; returns the epoch from which they may be claimed."""
+def deal(store: Store, run: int, shares: int, timeout: float) -> int:
+    """Make the shares of a new leg; returns the epoch from which they may be claimed.
+
+    `timeout`: seconds that a request may take.
+    """
     with store.transaction(alone=False):
         epoch = int(store.one("SELECT leg FROM runs WHERE id = ?", run)) * EPOCHS_A_LEG
         store.tell("DELETE FROM shares WHERE run = ?", run)
         store.tell_many(
-            "INSERT INTO shares VALUES (?, ?, ?, NULL, clock_timestamp(), FALSE, 0, ?, ?)",
-            [(run, share, epoch, b"", msgspec.msgpack.encode(Standing())) for share in range(shares)],
+            "INSERT INTO shares VALUES (?, ?, ?, NULL, clock_timestamp(), ?, FALSE, 0, ?, ?)",
+            [
+                (run, share, epoch, timeout, b"", msgspec.msgpack.encode(Standing()))
+                for share in range(shares)
+            ],
         )
     return epoch
 
@@ -112,7 +118,7 @@ def standings(store: Store, run: int) -> list[Share]:
     """How the shares of a run stand."""
     found = store.ask(
         "SELECT share, epoch, worker, ended,"
-        " CAST(extract(epoch FROM clock_timestamp() - until) AS FLOAT), told FROM shares"
+        " until + grace * interval '1 second' < clock_timestamp(), told FROM shares"
         " WHERE run = ? ORDER BY share",
         run,
     )

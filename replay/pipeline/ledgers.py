@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replay.errors import BusyError, StorageError
+from replay.errors import StorageError
 from replay.ledger import (
     Destination,
     Opening,
+    busy,
     find_target,
     is_live_run,
     open_ledger,
@@ -93,7 +94,7 @@ def ledger_opened(folder: RunFolder) -> Store:
 def refuse_live(store: Store, run: str) -> None:
     """Raise BusyError where a process is at work on a run."""
     if is_live_run(store, run):
-        raise BusyError(f"Run {run} is at work right now. Wait for it, or stop it with Ctrl-C first.")
+        raise busy(store, run)
 
 
 def is_at_work(folder: RunFolder) -> bool:
