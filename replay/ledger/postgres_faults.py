@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -9,7 +10,8 @@ if TYPE_CHECKING:
 
 _LOCKED: Final = "another run has held it for {seconds:g} seconds; wait for it, then try again"
 _REFUSED: Final = (
-    "the server refuses the user or the password ({text}); set PGUSER and PGPASSWORD, or write a ~/.pgpass"
+    "the server refuses the user or the password ({text}); no address keeps them: set PGUSER and PGPASSWORD, "
+    "or write a ~/.pgpass, or give --ledger in full"
 )
 _NO_DATABASE: Final = "there is no such database ({text}); make it: createdb NAME"
 _NOT_ALLOWED: Final = "its user may not write there ({text}); let it make a schema in the database"
@@ -26,6 +28,10 @@ _BY_STATE: Final = {
     "25006": "it is read-only: a standby, or a user who may only read; name the server that is written to",
     "53100": _FULL,  # disk_full
 }
+_BY_WORDS: Final = {
+    re.compile(r"password authentication failed|no password supplied|role .* does not exist|pg_hba"): "28000",
+    re.compile(r"database .* does not exist"): "3D000",
+}
 _BY_CLASS: Final = {"28": _REFUSED, "08": _AWAY, "57": _AWAY}
 
 
@@ -33,9 +39,7 @@ def words_of(error: Error, busy_seconds: float) -> str:
     """What happened and what to do; the server's own text where no words are known for it."""
     state = error.sqlstate or ""
     text = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
-    if "password authentication failed" in text or "no password supplied" in text:
-        state = "28P01"  # before there is a connection, there is no state
-    elif not state and 'database "' in text and "does not exist" in text:
-        state = "3D000"
+    if not state:  # before there is a connection, there is none
+        state = next((code for said, code in _BY_WORDS.items() if said.search(text)), "")
     words = _BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or (_AWAY if not state else "{text}")
     return words.format(text=text, seconds=busy_seconds)
