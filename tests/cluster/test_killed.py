@@ -42,7 +42,6 @@ def test_one_of_three_workers_and_the_keeper_are_killed_and_resume_ends_the_run(
     assert figures.faults == ()
     assert (figures.lost, figures.twice, figures.unreported) == (0, 0, 0)
     assert bench.most_in_a_second() <= 1.1 * rate
-    print(figures, bench.most_in_a_second())
 
 
 def test_the_rows_of_a_killed_worker_go_to_the_others(
