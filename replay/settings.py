@@ -84,12 +84,27 @@ class Postgres:
         return "?" in self.url
 
 
+_DATABASE: Final = re.compile(
+    r"postgres(ql)?://([^/?#@]*@)?([A-Za-z0-9._%,-]|\[[0-9a-fA-F:.%]+\]|:[0-9]+)*(/[^/?#@]*)?(\?[^@]*)?"
+)
+
+
+def _checked_database(url: str) -> str:
+    """The address of a database, if no part of it can be taken for another: a password for a host."""
+    if _DATABASE.fullmatch(url) is None:
+        raise UsageError(
+            "--ledger postgresql://…: not an address. Write it like postgresql://user@host:5432/database; "
+            "in a user or password write %40 for @, %3A for :, %2F for /, %3F for ?, %23 for #."
+        )
+    return url
+
+
 def parse_ledger(text: str) -> Path | Postgres:
     """What `--ledger` names: a path, `sqlite:///` and a path, or the address of a database."""
     if text.startswith("sqlite:///"):
         return Path(text.removeprefix("sqlite:///"))
     if text.startswith(("postgresql://", "postgres://")):
-        return Postgres(text)
+        return Postgres(_checked_database(text))
     if "://" in text:
         scheme = text.partition("://")[0]
         raise UsageError(

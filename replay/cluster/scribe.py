@@ -110,17 +110,18 @@ class Scribe:
 
     async def _write(self, new: Sequence[Place]) -> None:
         async with self._writing:
-            closed, ends = self._closed, self._ends
-            self._closed, self._ends = set(), []
-            intents = [*(self._open - closed), *new]
+            # What is withdrawn makes room at once: the next write comes after this one.
+            self._open = (self._open - self._closed).union(new)
+            self._closed, ends = set(), self._ends
+            self._ends = []
             loop = asyncio.get_running_loop()
             try:
-                await loop.run_in_executor(self._disk, self._claim.write, intents, ends, self._standing())
+                await loop.run_in_executor(
+                    self._disk, self._claim.write, [*self._open], ends, self._standing()
+                )
             except BaseException:
-                self._closed |= closed
                 self._ends = ends + self._ends
                 raise
-            self._open = set(intents)
             self._written = time.monotonic()
 
     def _standing(self) -> Standing:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replay.errors import StorageError
+from replay.errors import StorageError, UsageError
 from replay.ledger import (
     Destination,
     Opening,
@@ -102,5 +102,5 @@ def is_at_work(folder: RunFolder) -> bool:
     try:
         with ledger_opened(folder) as store:
             return is_live_run(store, folder.run)
-    except StorageError:
+    except (StorageError, UsageError):
         return False

@@ -64,6 +64,11 @@ def resumed_settings(
     Raises UsageError for another URL, and where the URL could not be kept whole and is not given.
     """
     record = folder.read_record()
+    if changed.get("ledger") is None and record.get("ledger_had_more"):
+        raise UsageError(
+            "The address of the run's ledger had options, which are not kept. Give it again: "
+            f"--ledger '{record['ledger']}?…'"
+        )
     kept = {**record["settings"], **{name: value for name, value in changed.items() if value is not None}}
     send = SendSettings(
         rate=parse_rate(kept["rate"]),
@@ -105,13 +110,7 @@ def ledger_of(folder: RunFolder, given: str | None = None) -> Path | Postgres:
 
     Raises StorageError where there is none.
     """
-    record = folder.read_record()
-    if given is None and record.get("ledger_had_more"):
-        raise UsageError(
-            f"The address of the run's ledger had options, which are not kept. Give it again: "
-            f"--ledger '{record['ledger']}?…'"
-        )
-    place = parse_ledger(given or record["ledger"])
+    place = parse_ledger(given or folder.read_record()["ledger"])
     return place if isinstance(place, Postgres) else _ledger_file(folder, place, is_given=given is not None)
 
 
