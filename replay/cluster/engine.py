@@ -32,6 +32,7 @@ class Engine:
 
     def __init__(self, address: str) -> None:
         self._address = address
+        self._client: Any = None
         distributed = _distributed()
         with self._in_words():
             self._client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -71,7 +72,11 @@ class Engine:
     def _in_words(self) -> Iterator[None]:
         """Whatever an engine raises, for its faults have no common root."""
         try:
+            if self._client is not None and self._client.status != "running":
+                raise EngineError("the scheduler is lost")
             yield
+        except EngineError as error:
+            raise EngineError(f"--cluster {self._address}: {error}") from error
         except Exception as error:
             said = " ".join(str(error).split()) or type(error).__name__
             raise EngineError(f"--cluster {self._address}: {said[:300]}") from error

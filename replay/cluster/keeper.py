@@ -43,6 +43,10 @@ class Recorder(Protocol):
 
     attempts: Attempts
 
+    @property
+    def pending(self) -> int:
+        """How many rows nobody has told of."""
+
     def on_end(self, event: Event, result: Result) -> None:
         """The row ended so."""
 
@@ -239,6 +243,13 @@ class Keeper:
                 await self._take_in()
                 if self.stopped_by is None:
                     await self._look_after()
+            self._refuse_rest()
+
+    def _refuse_rest(self) -> None:
+        """A run that has come to its end has told of every row."""
+        left = self._held.recorder.pending
+        if self.stopped_by is None and left:
+            self.stop("error", f"{left} rows are left that no worker told of; replay resume goes on")
 
     def _is_over(self) -> bool:
         """Whether all shares are done, or, in a run that stops, none is at work that is waited for."""
@@ -316,11 +327,10 @@ class Keeper:
         ended = await held.on_disk(take_back, held.store, held.book.run, share.number, share.epoch, ends=ends)
         if ended is None:
             return
-        made = share.standing
+        made = share.standing  # when it was looked at last; requests after that are not known
         for place, count in enumerate((made.requests, made.retries, made.duplicates)):
             self._before[place] += count
-        afresh = replace(share, standing=type(made)())
-        self._shares = [afresh if other is share else other for other in self._shares]
+        self._shares = await held.on_disk(standings, held.store, held.book.run)
         for copy, number, result in ended:
             self._end(Event(0, number, b"", (), None, 0, copy=copy, number=number), result)
 

@@ -39,7 +39,7 @@ def test_one_of_three_workers_and_the_keeper_are_killed_and_resume_ends_the_run(
     assert kill(keeper)
     told = bench.resume_when_free()
     figures = judged(told, bench.seen, 12_000, kills=1, concurrency=CONCURRENCY // WORKERS)
-    assert figures.faults == ()
+    assert figures.faults == (), told
     assert (figures.lost, figures.twice, figures.unreported) == (0, 0, 0)
     assert bench.most_in_a_second() <= 1.1 * rate
 
@@ -53,7 +53,7 @@ def test_the_rows_of_a_killed_worker_go_to_the_others(
     kill(cluster.workers[0])
     told = bench.end(keeper)
     figures = judged(told, bench.seen, 1_600, kills=1, concurrency=CONCURRENCY // WORKERS)
-    assert figures.faults == ()
+    assert figures.faults == (), told
     assert (told.summary["state"], told.rows["pending"]) == ("finished", 0)
     again = bench.end(bench.resume())
     assert again.summary == told.summary
