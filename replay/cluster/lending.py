@@ -11,6 +11,8 @@ and whether the run is to end. Each worker asks every POLL_SECONDS at least, so 
 
 from __future__ import annotations
 
+import random
+import time
 from dataclasses import dataclass
 from math import ceil, inf
 from typing import TYPE_CHECKING, Final
@@ -45,6 +47,11 @@ class Wish:
     halted: int = GOES_ON
     outage: str | None = None
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is nothing to tell."""
+        return self == Wish(turns=self.turns)
+
 
 @dataclass(frozen=True, slots=True)
 class Lent:
@@ -78,8 +85,8 @@ def lend(state: State, pace: Pace, now: float, wanted: int) -> tuple[float, floa
 def begin_pace(store: Store, run: int) -> None:
     """Begin the pace of a leg, carefully where there was one before."""
     store.tell(
-        "INSERT INTO paces SELECT ?, extract(epoch FROM clock_timestamp()), ?, ?, ?, ?, 0, NULL"
-        " ON CONFLICT (run) DO UPDATE SET halted = 0, outage = NULL,"
+        "INSERT INTO paces SELECT ?, 0, extract(epoch FROM clock_timestamp()), ?, ?, ?, ?, 0, NULL"
+        " ON CONFLICT (run) DO UPDATE SET halted = 0, outage = NULL, changes = paces.changes + 1,"
         " next = greatest(paces.next, excluded.next) + ?",
         run,
         -inf,
@@ -95,31 +102,57 @@ def halt(store: Store, run: int, how: int) -> None:
     store.tell("UPDATE paces SET halted = greatest(halted, ?) WHERE run = ?", how, run)
 
 
-def exchange(store: Store, run: int, rate: float | None, wish: Wish, clock: Callable[[], float]) -> Lent:
-    """Tell the others what they should hear, hear what they told, and take turns; None for no rate."""
-    with store.transaction(alone=False):
-        ((now, next_, paused, low, lowered_at, climbs_from, halted, outage, is_kept),) = store.ask(
-            _HEAR, wish.halted, wish.outage, run
+def exchange(
+    store: Store,
+    run: int,
+    rate: float | None,
+    wish: Wish,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None] = time.sleep,
+) -> Lent:
+    """Tell the others what they should hear, hear what they told, and take turns; None for no rate.
+
+    It never waits for another worker, which may be frozen: it looks, decides, and writes where nobody has
+    written meanwhile, or looks again.
+    """
+    while True:
+        ((changes, now, next_, paused, low, lowered_at, climbs_from, halted, outage, is_kept),) = store.ask(
+            _HEAR, run
         )
         heard = clock()
         state = State()
-        state.next, state.paused_until, state.low = max(next_, wish.paused_until), paused, low
-        state.paused_until = max(paused, wish.paused_until)
-        state.lowered_at, state.climbs_from = lowered_at, climbs_from
-        pace = Pace(inf if rate is None else rate, lambda: now, state)
-        if wish.lowered is not None and rate is not None:
-            pace.lower(*wish.lowered)
-        first, interval, turns = (now, 0.0, 0) if rate is None else lend(state, pace, now, wish.turns)
-        store.tell(_TELL, state.next, state.paused_until, state.low, state.lowered_at, state.climbs_from, run)
-    return Lent(now, heard, first, interval, turns, state, halted, outage, bool(is_kept))
+        state.next, state.paused_until = max(next_, wish.paused_until), max(paused, wish.paused_until)
+        state.low, state.lowered_at, state.climbs_from = low, lowered_at, climbs_from
+        first, interval, turns = _decide(state, rate, now, wish)
+        lent = Lent(
+            now, heard, first, interval, turns, state, max(halted, wish.halted), outage, bool(is_kept)
+        )
+        if wish.is_silent and not turns:
+            return lent
+        moments = state.next, state.paused_until, state.low, state.lowered_at, state.climbs_from
+        if store.change(_TELL, *moments, wish.halted, wish.outage, run, changes):
+            return lent
+        sleep(random.random() * _APART_SECONDS)  # noqa: S311 - no secret
 
 
+def _decide(state: State, rate: float | None, now: float, wish: Wish) -> tuple[float, float, int]:
+    """The turns that are lent; `state` moves on."""
+    if rate is None:
+        return now, 0.0, 0
+    pace = Pace(rate, lambda: now, state)
+    if wish.lowered is not None:
+        pace.lower(*wish.lowered)
+    return lend(state, pace, now, wish.turns)
+
+
+_APART_SECONDS: Final = 0.01
 _HEAR: Final = """
-UPDATE paces SET halted = greatest(halted, ?), outage = coalesce(?, outage) WHERE run = ?
-RETURNING CAST(extract(epoch FROM clock_timestamp()) AS FLOAT), next, paused_until, low, lowered_at,
-  climbs_from, halted, outage,
-  (SELECT until > clock_timestamp() FROM leases WHERE leases.run = paces.run)
+SELECT changes, CAST(extract(epoch FROM clock_timestamp()) AS FLOAT), next, paused_until, low, lowered_at,
+  climbs_from, halted, outage, (SELECT until > clock_timestamp() FROM leases WHERE leases.run = paces.run)
+FROM paces WHERE run = ?
 """
-_TELL: Final = (
-    "UPDATE paces SET next = ?, paused_until = ?, low = ?, lowered_at = ?, climbs_from = ? WHERE run = ?"
-)
+_TELL: Final = """
+UPDATE paces SET next = ?, paused_until = ?, low = ?, lowered_at = ?, climbs_from = ?,
+  halted = greatest(halted, ?), outage = coalesce(?, outage), changes = changes + 1
+WHERE run = ? AND changes = ?
+"""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS: Final = 10.0
 LEASE_SECONDS: Final = 10.0
+FROZEN_SECONDS: Final = 5.0
 _LOCK: Final = 0x48526570
 _CONNECTION: Final[dict[str, Any]] = {
     "application_name": "hackle-replay",
@@ -229,8 +230,15 @@ def _connect(url: str, busy_seconds: float) -> psycopg.Connection[Any]:
         raise UsageError(
             "--ledger postgresql://…: not an address. Write it like postgresql://user@host/database."
         ) from None
-    options = (
-        f"-c search_path={SCHEMA_NAME} -c synchronous_commit=on -c lock_timeout={busy_seconds * 1000:.0f}"
+    options = " ".join(
+        f"-c {name}={said}"
+        for name, said in {
+            "search_path": SCHEMA_NAME,
+            "synchronous_commit": "on",
+            "lock_timeout": f"{busy_seconds * 1000:.0f}",
+            # who is frozen in the middle of a transaction does not hold up the others for longer
+            "idle_in_transaction_session_timeout": f"{FROZEN_SECONDS * 1000:.0f}",
+        }.items()
     )
     return psycopg.connect(url, autocommit=True, options=options, **_CONNECTION)
 

@@ -45,7 +45,7 @@ def test_a_worker_that_was_frozen_and_comes_back_sends_nothing_that_is_anothers(
     go_on(cluster.workers[0])
     told = bench.end(keeper)
     figures = judged(told, bench.seen, ROWS, kills=1, concurrency=HALF)
-    assert figures.faults == (), (told, (bench.folder / 'err').read_text()[-1500:])
+    assert figures.faults == (), (told, (bench.folder / "err").read_text()[-1500:])
     assert (told.summary["state"], told.rows["pending"]) == ("finished", 0)
     assert bench.most_in_a_second() <= 1.1 * 300
 
@@ -61,7 +61,7 @@ def test_a_run_that_loses_its_scheduler_goes_on_or_stops_resumable(
         with Cluster(bench.folder, 2) as fresh:
             told = bench.resume_when_free("--cluster", fresh.address, "--rate", "none")
     figures = judged(told, bench.seen, ROWS, kills=2, concurrency=HALF)
-    assert figures.faults == (), (told, (bench.folder / 'err').read_text()[-1500:])
+    assert figures.faults == (), (told, (bench.folder / "err").read_text()[-1500:])
     assert told.rows["pending"] == 0
 
 
@@ -77,5 +77,5 @@ def test_a_postgres_that_is_restarted_midway_costs_at_most_a_resume(
         assert told.summary["stopped_by"] == "storage"
         told = bench.resume_when_free("--rate", "none")
     figures = judged(told, bench.seen, ROWS, kills=2, concurrency=HALF)
-    assert figures.faults == (), (told, (bench.folder / 'err').read_text()[-1500:])
+    assert figures.faults == (), (told, (bench.folder / "err").read_text()[-1500:])
     assert told.rows["pending"] == 0

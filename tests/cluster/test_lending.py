@@ -101,6 +101,24 @@ def test_what_one_worker_was_told_all_hear(store: Store, book: Book) -> None:
     assert (heard.halted, heard.is_kept) == (1, False)
 
 
+def test_a_worker_that_is_frozen_while_it_asks_holds_up_nobody_and_gets_other_turns(
+    store: Store, book: Book, postgres: Server, tmp_path: Path
+) -> None:
+    begin_pace(store, book.run)
+    between: list[Lent] = []
+
+    def frozen() -> float:
+        if not between:
+            with open_ledger(postgres.place, tmp_path) as other:
+                between.append(exchange(other, book.run, 100.0, Wish(turns=3), lambda: 0.0))
+        return 0.0
+
+    late = exchange(store, book.run, 100.0, Wish(turns=2), frozen, lambda _: None)
+    (first,) = between
+    assert (first.turns, late.turns) == (3, 2)
+    assert late.first >= first.first + 3 * first.interval
+
+
 class Clock:
     def __init__(self) -> None:
         self.now = 100.0
