@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 CONNECT_SECONDS: Final = 10.0
 LOOK_SECONDS: Final = 3_600.0  # what workers may take to look at the sources: they read every byte
 
+_TALKATIVE: Final = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
+"""Loggers that write to standard error; what matters of it is said in our words."""
+
 Work = Callable[[bytes], bytes]
 """What a worker is asked to do: a module's function, which every worker has installed."""
 
@@ -96,5 +99,6 @@ def _distributed() -> Any:
             "--cluster needs more than is installed. Install it, here and on the workers: "
             "pip install 'hackle-replay[cluster]'"
         ) from error
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in our words
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     return distributed

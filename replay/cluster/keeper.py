@@ -169,7 +169,7 @@ class Keeper:
         except (SourceError, StorageError) as error:
             self.stop(error.kind, str(error))
         except (EngineError, UsageError) as error:
-            self.stop("error", f"{error} Nothing is lost: replay resume goes on.")
+            self.stop("error", f"{str(error).rstrip('.')}. Nothing is lost: replay resume goes on.")
         except Exception as error:
             self._error = self._error or error
             self.stop("error", str(error))
@@ -320,7 +320,7 @@ class Keeper:
         elif self._alone_since is None:
             self._alone_since = time.monotonic()
         elif time.monotonic() - self._alone_since > ALONE_SECONDS:
-            raise EngineError("No Dask worker is left to go on with the rows.")
+            raise EngineError(f"--cluster {self._address}: no worker is left to go on with the rows")
 
     async def _take_back(self, share: Share, *, ends: bool) -> None:
         held = self._held

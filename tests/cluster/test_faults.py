@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from postgres import Server
     from proof.bench import Judge
 
-ROWS = 1_200
+ROWS = 1_000
 CONCURRENCY = 16
 HALF = CONCURRENCY // 2
 

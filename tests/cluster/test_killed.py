@@ -30,7 +30,7 @@ def cluster(tmp_path: Path):
 def test_one_of_three_workers_and_the_keeper_are_killed_and_resume_ends_the_run(
     tmp_path: Path, judge: Judge, cluster: Cluster, postgres: Server
 ) -> None:
-    rate = 800
+    rate = 1_200
     bench = ClusterBench(tmp_path, judge, Plan(latency=0.02), 12_000, cluster, postgres)
     keeper = bench.send("--rate", f"{rate}/s", "--concurrency", str(CONCURRENCY))
     bench.until(keeper, 4_000)
