@@ -8,8 +8,9 @@ of them after a kill) and `replay.cluster.lending` (when a request may leave).
     worker   a task of a Dask worker: claims a share, reads the sources itself, sends its users' rows
 """
 
+from replay.cluster.engine import require_engine
 from replay.cluster.keeper import Keeper
 from replay.cluster.messages import Reply, Task, decode_task, encode_reply
 from replay.cluster.worker import Worker
 
-__all__ = ["Keeper", "Reply", "Task", "Worker", "decode_task", "encode_reply"]
+__all__ = ["Keeper", "Reply", "Task", "Worker", "decode_task", "encode_reply", "require_engine"]

@@ -36,7 +36,7 @@ class Engine:
     def __init__(self, address: str) -> None:
         self._address = address
         self._client: Any = None
-        distributed = _distributed()
+        distributed = require_engine()
         with self._in_words():
             self._client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
 
@@ -91,7 +91,8 @@ def _pinned(worker: str | None, *, is_strict: bool = True) -> dict[str, Any]:
     return {"key": f"hackle-replay-{secrets.token_hex(8)}", "pure": False, "retries": 0, **place}
 
 
-def _distributed() -> Any:
+def require_engine() -> Any:
+    """Dask, if it is installed; raises UsageError in words where it is not."""
     try:
         import distributed  # noqa: PLC0415 - of an extra
     except ImportError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -147,7 +148,7 @@ class Worker:
         was_out, self._is_out = self._is_out, sender.outage is not None
         if was_out or not self._is_out:
             return None
-        self._found = f"{self._task.share} at {time.monotonic():.3f}: {sender.outage}"
+        self._found = f"{secrets.token_hex(4)}: {sender.outage}"
         return self._found
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from replay.cluster import require_engine
 from replay.errors import StorageError, UsageError
 from replay.ledger import (
     Destination,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 @contextmanager
 def opened(settings: RunSettings) -> Iterator[Store | None]:
     """The ledger of a run; None for a dry run where there is none yet, because that writes nothing."""
+    if settings.cluster is not None:
+        require_engine()
     place = settings.ledger_place
     if settings.dry_run and isinstance(place, Path) and not place.exists():
         yield None

@@ -52,7 +52,9 @@ def _speed(folder: Path, rows: int, concurrency: int, *options: str) -> float:
         ]
         command += ["--rate", "none", "--concurrency", str(concurrency), "--json", *options]
         environment = os.environ | {"HACKLE_API_KEY": "k", "PYTHONPATH": str(HERE)}
-        subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+        ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+        if ended.returncode:
+            raise RuntimeError(f"{ended.stdout!r}{ended.stderr!r}")
         arrived = moments()
     return (len(arrived) - 1) / (arrived[-1] - arrived[0])
 

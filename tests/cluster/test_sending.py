@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
@@ -197,3 +198,14 @@ def test_no_key_and_no_password_is_in_what_dask_logs_or_a_run_keeps(
     words += [cluster.log.read_text(), pair.log.read_text()]
     assert len(words) > 6
     assert not [text for text in words if KEY in text or PASSWORD in text]
+
+
+@pytest.mark.parametrize("missing", ["psycopg", "distributed"])
+def test_what_a_missing_extra_would_have_done_is_said_with_its_name(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, postgres: Postgres, missing: str
+) -> None:
+    desk.numbered(1)
+    monkeypatch.setitem(sys.modules, missing, None)
+    ended = desk.send("http://127.0.0.1:9", "--cluster", "tcp://127.0.0.1:9", "--ledger", postgres.url)
+    assert ended.code == 2
+    assert "pip install 'hackle-replay[cluster]'" in ended.out
