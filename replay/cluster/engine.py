@@ -59,12 +59,14 @@ class Engine:
 
     def reply_of(self, put: Any) -> Reply | None:
         """How a task ended; None while it has not."""
-        if put.status in ("pending", "lost"):
+        if put.status == "pending":
             return None
-        if put.status == "finished":
-            with self._in_words():
+        if put.status in ("lost", "cancelled"):
+            return Reply()
+        with self._in_words():
+            if put.status == "finished":
                 return decode_reply(put.result(timeout=CONNECT_SECONDS))
-        error = put.exception(timeout=CONNECT_SECONDS) if put.status == "error" else None
+            error = put.exception(timeout=CONNECT_SECONDS)
         return Reply("error", f"a Dask worker could not do its task: {type(error).__name__}: {error}")
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from replay.errors import BusyError, SourceError, StorageError, UsageError
 from replay.ledger import NO_SLOT, deal, drop_news, news, standings, take_back
 from replay.records import Event, Outcome, Result
 from replay.sender import NO_ROWS, Limits
+from replay.settings import PROCESSES_MAX
 from replay.sink import State
 
 if TYPE_CHECKING:
@@ -191,7 +192,8 @@ class Keeper:
     async def _begin(self) -> None:
         """Find workers, let each look at the sources, the key and the ledger, and deal out the shares."""
         self._engine = engine = await asyncio.to_thread(Engine, self._address)
-        workers = (await asyncio.to_thread(engine.workers))[: self._settings.concurrency]
+        most = min(self._settings.concurrency, PROCESSES_MAX)
+        workers = (await asyncio.to_thread(engine.workers))[:most]
         if not workers:
             raise EngineError(f"--cluster {self._address}: no worker has joined the scheduler. Start some.")
         for worker, reply in zip(
@@ -315,6 +317,8 @@ class Keeper:
         reply = await asyncio.to_thread(self._engine.reply_of, self._put[share.number])
         if reply is not None and reply.kind is not None:
             raise EngineError(reply.words)
+        if reply is not None:  # done with, or lost, and nothing was claimed when the share was looked at
+            await self._submit(share.number, share.epoch)
         if await asyncio.to_thread(self._engine.workers):
             self._alone_since = None
         elif self._alone_since is None:

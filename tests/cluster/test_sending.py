@@ -68,6 +68,19 @@ def test_rows_go_once_in_their_users_order_and_failed_ones_come_home(
     assert ended.json["requests"] == 399
 
 
+def test_without_order_rows_are_dealt_out_and_a_limit_is_of_all_workers_together(
+    desk: Desk, pair: Cluster, postgres: Postgres
+) -> None:
+    desk.numbered(100)
+    with Server() as server:
+        ended = send(desk, server, pair, postgres, "--order", "none", "--limit", "30")
+        assert sorted(values(server)) == list(range(1, 31))
+        rest = send(desk, server, pair, postgres, "--order", "none")
+        assert sorted(values(server)) == list(range(1, 101))
+    assert (ended.rows["delivered"], ended.rows["skipped"]) == (30, 70)
+    assert (rest.rows["delivered"], rest.rows["skipped"]) == (70, 30)
+
+
 def test_one_rate_holds_for_all_workers_and_so_does_a_wish_for_patience(
     desk: Desk, pair: Cluster, postgres: Postgres
 ) -> None:
