@@ -32,6 +32,10 @@ Invariants:
     `integrity_check` finds a bit that changed; and a window knows how many commits were durable, so
     that a journal cut short is found. A leg begins only on a ledger that was looked through so.
 
+The same tables may lie in a Postgres that machines share (`postgres`). There leases say who lives, and the
+machine that a run is kept on still has its window: elsewhere what it announced is ambiguous. The rows of
+one run may then be sent by many, each holding a share of it (`shares`, with invariants of its own).
+
 It holds no payloads and no keys.
 """
 

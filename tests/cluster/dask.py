@@ -58,11 +58,12 @@ class Cluster:
             process.kill()
             process.wait()
 
-    def add(self) -> subprocess.Popen[bytes]:
+    def add(self, **env: str) -> subprocess.Popen[bytes]:
         worker = self._start(
             "distributed.cli.dask_worker",
             self.address,
             *("--nthreads", "2", "--no-nanny", "--no-dashboard", "--local-directory", str(self._folder)),
+            **env,
         )
         self.workers.append(worker)
         return worker
@@ -74,12 +75,12 @@ class Cluster:
         with Client(self.address, timeout=WAIT_SECONDS, set_as_default=False) as client:
             client.wait_for_workers(workers, timeout=WAIT_SECONDS)
 
-    def _start(self, module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    def _start(self, module: str, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             command = [sys.executable, "-W", "ignore", "-m", module, *arguments]
             if "scheduler" in module:
                 command += ["--dashboard-address", ":0", "--no-dashboard"]
-            return subprocess.Popen(command, cwd=self._folder, env=self._env, stdout=log, stderr=log)
+            return subprocess.Popen(command, cwd=self._folder, env=self._env | env, stdout=log, stderr=log)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cluster.bench import LEASE_SECONDS, ClusterBench
 from cluster.dask import Cluster, go_on, stop
+from cluster.wire import Wire
 from proof.faults import Plan
 from proof.verdict import judged
 
@@ -44,6 +45,24 @@ def test_a_worker_that_was_frozen_and_comes_back_sends_nothing_that_is_anothers(
     time.sleep(LEASE_SECONDS + 2.5)  # its lease and the time of a request: another has its rows by now
     go_on(cluster.workers[0])
     told = bench.end(keeper)
+    figures = judged(told, bench.seen, ROWS, kills=1, concurrency=HALF)
+    assert figures.faults == (), (told, (bench.folder / "err").read_text()[-1500:])
+    assert (told.summary["state"], told.rows["pending"]) == ("finished", 0)
+    assert bench.most_in_a_second() <= 1.1 * 300
+
+
+def test_a_worker_that_is_cut_off_from_postgres_leaves_its_rows_to_the_others(
+    tmp_path: Path, judge: Judge, postgres: Server
+) -> None:
+    with Cluster(tmp_path, 1) as cluster, Wire("127.0.0.2", postgres.port) as wire:
+        cluster.add(PGHOSTADDR="127.0.0.2")  # its own way to the ledger
+        cluster.until(2)
+        bench = ClusterBench(tmp_path, judge, Plan(latency=0.02), ROWS, cluster, postgres)
+        keeper = bench.send("--rate", "300/s", "--concurrency", str(CONCURRENCY))
+        bench.until(keeper, 400)
+        assert wire.is_used
+        wire.cut()
+        told = bench.end(keeper)
     figures = judged(told, bench.seen, ROWS, kills=1, concurrency=HALF)
     assert figures.faults == (), (told, (bench.folder / "err").read_text()[-1500:])
     assert (told.summary["state"], told.rows["pending"]) == ("finished", 0)
