@@ -111,12 +111,52 @@ def parse_rate(text: str, option: str = "--rate") -> float | None:
     return float(match[1]) / _UNIT_SECONDS[match[2]]
 
 
-def parse_ledger(text: str) -> Path:
-    """The file that `--ledger` names: a path, or `sqlite:///` and a path."""
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A ledger in a database; as text it is as it may be stored and shown: no user, password, options."""
+
+    url: str = field(repr=False)
+    name: str = ""
+
+    def __str__(self) -> str:
+        if self.name:
+            return self.name
+        scheme, _, rest = re.split(r"[?#]", self.url)[0].partition("://")
+        host, slash, database = rest.partition("/")
+        return f"{scheme}://{host.rpartition('@')[2]}{slash}{database}"
+
+    @property
+    def has_options(self) -> bool:
+        """Whether the address says more than where the database is."""
+        return "?" in self.url
+
+
+_DATABASE: Final = re.compile(
+    r"postgres(ql)?://([^/?#@]*@)?([A-Za-z0-9._%,-]|\[[0-9a-fA-F:.%]+\]|:[0-9]+)*(/[^/?#@]*)?(\?[^@]*)?"
+)
+
+
+def _checked_database(url: str) -> str:
+    """The address of a database, if no part of it can be taken for another: a password for a host."""
+    if _DATABASE.fullmatch(url) is None:
+        raise UsageError(
+            "--ledger postgresql://…: not an address. Write it like postgresql://user@host:5432/database; "
+            "in a user or password write %40 for @, %3A for :, %2F for /, %3F for ?, %23 for #."
+        )
+    return url
+
+
+def parse_ledger(text: str) -> Path | Postgres:
+    """What `--ledger` names: a path, `sqlite:///` and a path, or the address of a database."""
     if text.startswith("sqlite:///"):
         return Path(text.removeprefix("sqlite:///"))
+    if text.startswith(("postgresql://", "postgres://")):
+        return Postgres(_checked_database(text))
     if "://" in text:
-        raise UsageError(f"--ledger {text.partition('://')[0]}://…: give the path of a SQLite file.")
+        scheme = text.partition("://")[0]
+        raise UsageError(
+            f"--ledger {scheme}://…: give the path of a SQLite file, or postgresql://user@host/database."
+        )
     return Path(text)
 
 
@@ -259,6 +299,11 @@ class SendSettings:
         """How many rows each process may announce ahead of sending them: what a second takes."""
         return AHEAD_WITHOUT_RATE if self.rate is None else max(1, int(self.rate / self.processes))
 
+    @property
+    def ahead_narrow(self) -> int:
+        """The same where only their announcement tells of rows after a kill: an eighth of a second's."""
+        return max(1, min(self.concurrency, self.ahead // 8))
+
     def share(self, part: int) -> SendSettings:
         """The settings of one of `processes`, from 0: the same, with its part of the requests in flight."""
         whole, rest = divmod(self.concurrency, self.processes)
@@ -272,13 +317,40 @@ class RunSettings:
     send: SendSettings = field(default_factory=SendSettings)
     sink: SinkSettings = field(default_factory=SinkSettings)
     runs: Path = Path("replay-runs")
-    ledger: Path | None = None
+    ledger: Path | Postgres | None = None
     dry_run: bool = False
     sandbox: bool = False
     again: bool = False
     same_target: bool = False
+    cluster: str | None = None
+    key_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.cluster is not None:
+            self._check_cluster(self.cluster)
+
+    def _check_cluster(self, address: str) -> None:
+        if re.fullmatch(r"[a-z]+://[^/@?#]+/?", address) is None:
+            raise UsageError("--cluster: not a scheduler's address. Write it like tcp://scheduler:8786.")
+        if not isinstance(self.ledger, Postgres):
+            raise UsageError(
+                f"--cluster {address}: workers on other machines need a ledger that they share. "
+                "Add --ledger postgresql://user@host/database."
+            )
+        if self.sandbox:
+            raise UsageError(
+                "--cluster with --sandbox: that sandbox is inside this command, where no worker reaches it. "
+                "Start one by `replay sandbox`, and name it with --url."
+            )
+        if self.send.processes > 1:
+            raise UsageError("--cluster with --processes: a cluster's workers are its processes. Use one.")
+        if show_url(self.sink.url) != self.sink.url:
+            raise UsageError(
+                "--cluster: an --url with a user or a query in it is not given to workers, where others may "
+                "read it. Use one without."
+            )
 
     @property
-    def ledger_path(self) -> Path:
-        """The ledger's file."""
+    def ledger_place(self) -> Path | Postgres:
+        """Where the ledger is kept."""
         return self.ledger or self.runs / "ledger.sqlite"

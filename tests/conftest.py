@@ -1,8 +1,16 @@
 """What holds for every test: where everything a test needs is installed, none may be skipped."""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from postgres import Server
 
 MUST_RUN_ALL = bool(os.environ.get("CI"))
 
@@ -17,3 +25,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if MUST_RUN_ALL and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    from postgres import Server  # noqa: PLC0415 - most tests need none
+
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: Server) -> Server:
+    """A Postgres without any ledger."""
+    postgres_server.empty()
+    return postgres_server

@@ -175,6 +175,12 @@ class Sending:
         int,
         setting("--processes", help="Sender processes; rate and requests in all."),
     ] = 1
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster", metavar="ADDRESS", help="Send by a Dask scheduler's workers: tcp://scheduler:8786."
+        ),
+    ] = None
     again: Annotated[
         bool, typer.Option("--again", help="Send rows once more that were delivered before.")
     ] = False
@@ -192,7 +198,7 @@ class Sending:
     ] = None
     runs: Runs = Path("replay-runs")
     ledger: Annotated[
-        str | None, typer.Option("--ledger", help="The ledger's file; else ledger.sqlite in --runs.")
+        str | None, typer.Option("--ledger", help="A file, or postgresql://…; else ledger.sqlite in --runs.")
     ] = None
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.")] = False
 
@@ -223,6 +229,8 @@ class Sending:
             sandbox=self.sandbox,
             again=self.again,
             same_target=self.same_target,
+            cluster=self.cluster,
+            key_file=self.api_key_file,
         )
 
     def portion_of(self, job: Job) -> Job:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,6 +55,9 @@ class GoingOn:
     processes: Annotated[
         int | None, typer.Option("--processes", help="Another number of sender processes.")
     ] = None
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", metavar="ADDRESS", help="Another Dask scheduler.")
+    ] = None
     retries: Annotated[int | None, typer.Option("--retries", help="Another number of retries.")] = None
     max_outage: Annotated[float | None, typer.Option("--max-outage", help="Another bound, in seconds.")] = (
         None
@@ -92,6 +95,7 @@ def resume(
         return show(talking, ended, None)
     key = "" if pipeline.is_sandbox_run(folder) else find_key(api_key_file)
     settings = pipeline.resumed_settings(folder, key, going_on.changed(), url)
+    settings = replace(settings, key_file=api_key_file)
     job, settings = pipeline.masked(pipeline.resumed_job(folder), talking.mask or (), settings)
     with console.measuring(talking.metrics_port) as metrics, pipeline.opened(settings) as store:
         known = pipeline.known_before(store, settings, folder.run, resumed=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -108,10 +107,10 @@ def find_key(path: Path | None) -> str:
 
 def given_key(path: Path | None) -> str | None:
     """The API key of a file or of the environment; None where there is neither, and a prompt can ask."""
-    from replay.pipeline import check_key
+    from replay.pipeline import check_key, key_of_file
 
     if path is not None:
-        return check_key(_key_of_file(path))
+        return key_of_file(path)
     if hackle.KEY_VARIABLE in os.environ:
         return check_key(os.environ[hackle.KEY_VARIABLE])
     if _has_terminal():
@@ -126,20 +125,6 @@ def _ask_for_key() -> str:
     from replay.pipeline import check_key
 
     return check_key(typer.prompt("Hackle API key (a server SDK key)", hide_input=True, err=True))
-
-
-def _key_of_file(path: Path) -> str:
-    try:
-        mode = path.stat().st_mode
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise UsageError(f"--api-key-file {path} cannot be read: {reason}.") from error
-    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise UsageError(
-            f"--api-key-file {path} can be read by others. Make it yours alone: chmod 600 {path}"
-        )
-    return text
 
 
 def _confirm(command: Command, plan: Plan) -> None:

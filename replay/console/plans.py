@@ -24,6 +24,10 @@ HONEST_NOTES: Final = (
     "Nothing in a key tells production from development: look whose it is.",
 )
 
+_CUT_USERS: Final = (
+    "rows of one userId with different deviceIds, or with and without one, may go to different"
+)
+
 
 SOURCES_SHOWN: Final = 3
 KEYS_LINES: Final = 2
@@ -82,14 +86,16 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
     yield "event keys", keys_line(keys, plan.tally.estimates, width)
     yield "users", f"{'about ' if 'users' in plan.tally.estimates else ''}{plan.tally.users:,}"
     yield "pace", _pace(plan, settings)
-    if settings.send.processes > 1:
+    if settings.cluster is not None:
+        yield "cluster", _cluster(settings)
+    elif settings.send.processes > 1:
         yield "processes", _processes(settings.send)
     if plan.job.mask:
         masked = clean(", ".join(plan.job.mask.fields))
         yield "masked", f"{masked}; failed and unreadable files keep the originals"
     yield "results", str(settings.runs)
     earlier = 0 if plan.known.store is None else runs_known(plan.known.store)
-    yield "ledger", f"{settings.ledger_path}, {earlier:,} earlier run{'' if earlier == 1 else 's'} known"
+    yield "ledger", f"{settings.ledger_place}, {earlier:,} earlier run{'' if earlier == 1 else 's'} known"
 
 
 def _source_lines(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -123,16 +129,20 @@ def _pace(plan: Plan, settings: RunSettings) -> str:
     return f"{rate:g}/s, {most}: about {duration(seconds)}"
 
 
+def _cluster(settings: RunSettings) -> str:
+    said = f"the workers of {settings.cluster}; each finds the key where it runs"
+    if settings.send.order == "none":
+        return said
+    return f"{said}; {_CUT_USERS} workers: their order is not kept"
+
+
 def _processes(send: SendSettings) -> str:
     count = f"{send.senders} that send" if send.senders > 1 else "1 that sends"
     if send.senders < send.processes:
         count += f" (--processes {send.processes} is cut to --concurrency)"
     if send.order == "none" or send.senders == 1:
         return count
-    return (
-        f"{count}; rows of one userId with different deviceIds, or with and without one, may go to "
-        "different processes: their order is not kept"
-    )
+    return f"{count}; {_CUT_USERS} processes: their order is not kept"
 
 
 def duration(seconds: float) -> str:

@@ -33,10 +33,15 @@ Invariants:
     `integrity_check` finds a bit that changed; and a window knows how many commits were durable, so
     that a journal cut short is found. A leg begins only on a ledger that was looked through so.
 
+The same tables may lie in a Postgres that machines share (`postgres`). There leases say who lives, and the
+machine that a run is kept on still has its window: elsewhere what it announced is ambiguous. The rows of
+one run may then be sent by many, each holding a share of it (`shares`, with invariants of its own).
+
 It holds no payloads and no API keys. The names of event keys stand in the samples, with their counts.
 """
 
 from replay.ledger.asking import (
+    busy,
     content_of_uid,
     copy_of,
     has_delivered,
@@ -49,40 +54,62 @@ from replay.ledger.asking import (
     target_of,
     words,
 )
+from replay.ledger.base import Store
 from replay.ledger.book import NO_SLOT, Book
 from replay.ledger.contents import Content, Resolved, beginnings, lengths, resolve
 from replay.ledger.history import History, Past
 from replay.ledger.marks import Marks
 from replay.ledger.opening import Opening, Totals, begin, recover_dead, reopen, totals
+from replay.ledger.places import open_ledger
 from replay.ledger.samples import samples_of, write_samples
 from replay.ledger.settling import settle
-from replay.ledger.store import FILE_NAME, Store, open_ledger
-from replay.ledger.targets import Destination, find_target
+from replay.ledger.shares import (
+    Claim,
+    End,
+    Share,
+    Standing,
+    deal,
+    drop_news,
+    news,
+    standings,
+    take_back,
+)
+from replay.ledger.store import FILE_NAME
+from replay.ledger.targets import Destination, find_target, opens
 
 __all__ = [
     "FILE_NAME",
     "NO_SLOT",
     "Book",
+    "Claim",
     "Content",
     "Destination",
+    "End",
     "History",
     "Marks",
     "Opening",
     "Past",
     "Resolved",
+    "Share",
+    "Standing",
     "Store",
     "Totals",
     "begin",
     "beginnings",
+    "busy",
     "content_of_uid",
     "copy_of",
+    "deal",
+    "drop_news",
     "find_target",
     "has_delivered",
     "has_words",
     "is_live_run",
     "lengths",
     "mappings_delivered",
+    "news",
     "open_ledger",
+    "opens",
     "recover_dead",
     "reopen",
     "resolve",
@@ -91,6 +118,8 @@ __all__ = [
     "runs_known",
     "samples_of",
     "settle",
+    "standings",
+    "take_back",
     "target_of",
     "totals",
     "words",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from replay.errors import BusyError
 from replay.ledger.recovery import window_path
-from replay.ledger.window import is_live
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 
 def copy_of(store: Store, target: int, content: int) -> int | None:
@@ -96,7 +96,13 @@ def target_of(store: Store, run: int) -> int:
     return int(store.one("SELECT target FROM runs WHERE id = ?", run))
 
 
+def busy(store: Store, run: str) -> BusyError:
+    """The error of a run whose rows somebody is sending right now."""
+    killed = " One that was killed is known to be dead within a minute." if store.is_shared else ""
+    return BusyError(f"Run {run} is at work right now. Wait for it, or stop it with Ctrl-C first.{killed}")
+
+
 def is_live_run(store: Store, name: str) -> bool:
     """Whether a process is at work on a run right now."""
-    window = store.one("SELECT window FROM runs WHERE name = ? AND is_open", name)
-    return bool(window) and is_live(window_path(store.path, str(window)))
+    found = store.ask('SELECT id, "window", boot FROM runs WHERE name = ? AND is_open', name)
+    return any(store.is_live(run, window_path(store.path, window), boot) for run, window, boot in found)

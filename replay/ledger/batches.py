@@ -15,8 +15,8 @@ from replay.records import Outcome, Result
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from replay.ledger.base import Store
     from replay.ledger.entries import Ended
-    from replay.ledger.store import Store
 
 Place = tuple[int, int]
 """(copy, row)"""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
+    from replay.ledger.base import Store
     from replay.ledger.batches import Place
-    from replay.ledger.store import Store
     from replay.ledger.window import Window
 
 NO_SLOT: Final = -1
@@ -38,7 +38,7 @@ class Book:
         self.run = run
         self.copies = copies
         ((self.again, self._leg, *counted),) = store.ask(
-            "SELECT again <> 0, leg, requests, retries, duplicates FROM runs WHERE id = ?", run
+            "SELECT again, leg, requests, retries, duplicates FROM runs WHERE id = ?", run
         )
         self.again = bool(self.again)
         self._before = self._tallies = tuple(counted)
@@ -69,6 +69,7 @@ class Book:
 
     def start(self, slot: int) -> None:
         """A request of this row is about to leave."""
+        self._store.refuse_unheld()
         self._window.mark(slot, _STARTED)
 
     def wait(self, slot: int) -> None:
@@ -115,8 +116,8 @@ class Book:
         return None if slot == NO_SLOT else batches.result_of(self._window.state(slot))
 
     def write(self) -> None:
-        """Write all news."""
-        if self._news:
+        """Write all news, and that the run lives."""
+        if self._news or self._store.is_due:
             self._commit([])
 
     def close(self) -> None:
@@ -126,7 +127,7 @@ class Book:
         end is ambiguous, as after a kill.
         """
         news = self._take_news()
-        with self._store.transaction():
+        with self._store.transaction(alone=False):
             self._enter(news)
             recovery.end(self._store, self.run, self._leg, self._window.contents())
         self._store.settle_down()
@@ -137,7 +138,7 @@ class Book:
         news = self._take_news()
         ended = batches.pages_of([slot for slot, _, _, _ in news if slot != NO_SLOT])
         done = [page for page, rows in ended.items() if self._unwritten[page] == rows]
-        with self._store.transaction():
+        with self._store.transaction(alone=False):
             self._enter(news)
             batches.drop(self._store, self.run, done)
             batches.announce(self._store, self.run, lent)
@@ -178,4 +179,5 @@ class Book:
                 "Another process took this run for dead and ended it: was a .window file removed? "
                 "See that nothing else sends the same rows, then replay resume."
             )
+        self._store.hold(self.run)
         entries.write(self._store, self.run, [(copy, row, result) for _, copy, row, result in news])

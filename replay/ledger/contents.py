@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 Version = tuple[int, str]
 """(length, digest) of some first bytes"""
@@ -100,11 +100,11 @@ def resolve(store: Store, content: Content) -> Resolved:
 def remember(store: Store, content: Content, resolved: Resolved) -> int:
     """Write down a content as it is now; returns its id. Within a transaction."""
     known = resolved.id if resolved.id is not None else of_uid(store, resolved.uid)
-    versions = {(content.length, content.digest): 0} | dict.fromkeys(content.beginnings, 1)
+    versions = {(content.length, content.digest): False} | dict.fromkeys(content.beginnings, True)
     store.tell_many(
         "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (length, digest) DO UPDATE"
-        " SET grows = max(grows, excluded.grows), reach = max(reach, excluded.reach)",
+        " SET grows = versions.grows OR excluded.grows, reach = greatest(versions.reach, excluded.reach)",
         [
             (length, digest, known, grows, content.reach, content.head)
             for (length, digest), grows in versions.items()
@@ -115,7 +115,7 @@ def remember(store: Store, content: Content, resolved: Resolved) -> int:
 
 def of_uid(store: Store, uid: str) -> int:
     """The id of a content by its name, which a failed file carries; made where it is new."""
-    store.tell("INSERT OR IGNORE INTO contents (uid) VALUES (?)", uid)
+    store.tell("INSERT INTO contents (uid) VALUES (?) ON CONFLICT DO NOTHING", uid)
     return int(store.one("SELECT id FROM contents WHERE uid = ?", uid))
 
 

@@ -11,15 +11,17 @@ from replay.records import Outcome, Result
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 Ended = tuple[int, int, Result]
 """(copy, row, how it ended)"""
 
 _DROP_BETWEEN: Final = "DELETE FROM words WHERE copy = ? AND row >= ? AND row <= ? AND run = ?"
 _WRITE: Final = (
-    "INSERT OR REPLACE INTO words SELECT ?, ?, runs.id, leg, ?, ?, ?, reasons.id"
+    "INSERT INTO words SELECT ?, ?, runs.id, leg, ?, ?, ?, reasons.id"
     " FROM runs, reasons WHERE runs.id = ? AND text = ?"
+    " ON CONFLICT (copy, row, run) DO UPDATE SET leg = excluded.leg, outcome = excluded.outcome,"
+    " status = excluded.status, attempts = excluded.attempts, reason = excluded.reason"
 )
 
 
@@ -44,15 +46,16 @@ def write(store: Store, run: int, ended: Iterable[Ended]) -> None:
 
 
 def _write_words(store: Store, run: int, words: dict[tuple[int, int], Result]) -> None:
-    open_ = {place: result for place, result in words.items() if not _is_delivered(store, run, *place)}
+    delivered = _delivered(store, run, words)
+    open_ = {place: result for place, result in words.items() if place not in delivered}
     store.tell_many(
         "DELETE FROM words WHERE copy = ? AND row = ? AND run = ?",
         [(copy, row, run) for (copy, row), result in open_.items() if result.outcome is Outcome.PENDING],
     )
     told = {place: result for place, result in open_.items() if result.outcome is not Outcome.PENDING}
     store.tell_many(
-        "INSERT OR IGNORE INTO reasons (text) VALUES (?)",
-        [(text,) for text in {r.reason for r in told.values()}],
+        "INSERT INTO reasons (text) VALUES (?) ON CONFLICT DO NOTHING",
+        [(text,) for text in sorted({r.reason for r in told.values()})],
     )
     store.tell_many(
         _WRITE,
@@ -61,6 +64,13 @@ def _write_words(store: Store, run: int, words: dict[tuple[int, int], Result]) -
             for (copy, row), result in told.items()
         ],
     )
+
+
+def _delivered(store: Store, run: int, places: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
+    rows: dict[int, list[int]] = defaultdict(list)
+    for copy, row in places:
+        rows[copy].append(row)
+    return {(copy, row) for copy in rows for row in spans.holding(store, copy, run, rows[copy])}
 
 
 def _is_delivered(store: Store, run: int, copy: int, row: int) -> bool:

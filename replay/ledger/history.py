@@ -9,7 +9,7 @@ from replay.ledger import spans
 from replay.records import Outcome
 
 if TYPE_CHECKING:
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 _TRIED: Final = frozenset({"rejected", "exhausted", "ambiguous"})
 """Outcomes of rows that were tried: only these say anything new about a row that was ambiguous."""

@@ -18,7 +18,7 @@ from replay.records import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +58,9 @@ def begin(store: Store, opening: Opening) -> Book:
     """
     with looked_through(store):
         target = remember_target(store, opening.destination, find_target(store, opening.destination))
-        run = store.tell(
-            "INSERT INTO runs (name, started, command, target, again, is_open, leg, window, boot)"
-            " VALUES (?, ?, ?, ?, ?, 0, 0, '', '')",
+        run = store.one(
+            'INSERT INTO runs (name, started, command, target, again, is_open, leg, "window", boot)'
+            " VALUES (?, ?, ?, ?, ?, FALSE, 0, '', '') RETURNING id",
             opening.name,
             opening.started,
             opening.command,
@@ -79,7 +79,7 @@ def reopen(store: Store, opening: Opening) -> Book:
         found = store.ask("SELECT id, target FROM runs WHERE name = ?", opening.name)
         if not found:
             raise StorageError(
-                f"Run {opening.name} does not stand in the ledger {store.path}. "
+                f"Run {opening.name} does not stand in the ledger {store.name}. "
                 "Was it made with another --ledger?"
             )
         run, target = found[0]
@@ -110,18 +110,19 @@ def _live(store: Store, opening: Opening, run: int, target: int) -> Book:
     copies = _copies(store, opening, target)
     _refuse_if_busy(store, run, copies.values())
     store.tell_many(
-        "INSERT OR IGNORE INTO run_copies VALUES (?, ?, ?)",
+        "INSERT INTO run_copies VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         [(copy, run, opening.mapping) for copy in set(copies.values())],
     )
     leg = int(store.one("SELECT max(leg) + 1 FROM runs"))
     window = recovery.window_name(opening.name, leg)
     store.tell(
-        "UPDATE runs SET is_open = 1, leg = ?, window = ?, boot = ?, commits = 0 WHERE id = ?",
+        'UPDATE runs SET is_open = TRUE, leg = ?, "window" = ?, boot = ?, commits = 0 WHERE id = ?',
         leg,
         window,
         boot_id(),
         run,
     )
+    store.hold(run)
     return Book(store, run, copies, Window(recovery.window_path(store.path, window)))
 
 
@@ -134,7 +135,7 @@ def _copies(store: Store, opening: Opening, target: int) -> dict[str, int]:
 
 
 def _copy(store: Store, target: int, content: int) -> int:
-    store.tell("INSERT OR IGNORE INTO copies (target, content) VALUES (?, ?)", target, content)
+    store.tell("INSERT INTO copies (target, content) VALUES (?, ?) ON CONFLICT DO NOTHING", target, content)
     return int(store.one("SELECT id FROM copies WHERE target = ? AND content = ?", target, content))
 
 
@@ -162,7 +163,7 @@ def _refuse_if_busy(store: Store, run: int, copies: Iterable[int]) -> None:
 def totals(store: Store, run: int) -> Totals:
     """What a run has written, over all its legs."""
     counted = Totals()
-    delivered = store.one("SELECT ifnull(sum(last - first + 1), 0) FROM spans WHERE run = ?", run)
+    delivered = store.one("SELECT coalesce(sum(last - first + 1), 0) FROM spans WHERE run = ?", run)
     counted.rows[Outcome.DELIVERED] = int(delivered)
     for outcome, status, reason, rows in store.ask(
         "SELECT outcome, status, text, count(*) FROM words JOIN reasons ON reasons.id = reason"

@@ -11,16 +11,16 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from replay.ledger import batches, entries
-from replay.ledger.window import boot_id, durable_commits, is_live, read_left_behind, tallies
+from replay.ledger import batches, entries, shares
+from replay.ledger.window import boot_id, durable_commits, read_left_behind, tallies
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 _UNENDED = (
-    "SELECT id, leg, name, window, boot, commits FROM runs WHERE is_open OR id IN (SELECT run FROM batches)"
+    'SELECT id, leg, name, "window", boot, commits FROM runs WHERE is_open OR id IN (SELECT run FROM batches)'
 )
 _NAME = re.compile(r"(?P<run>.+)\.(?P<leg>[0-9]+)\.[0-9a-f]{8}\.window")
 
@@ -41,7 +41,7 @@ def end_dead_runs(store: Store) -> list[Path]:
     needed = set()
     for run, leg, name, window, boot, commits in store.ask(_UNENDED):
         path = window_path(store.path, window)
-        if is_live(path):
+        if store.is_live(run, path, boot):
             needed.add(path)
         else:
             said = read_left_behind(path)
@@ -52,10 +52,13 @@ def end_dead_runs(store: Store) -> list[Path]:
 
 def end(store: Store, run: int, leg: int, window: bytes) -> None:
     """End a leg of a run: each row that it had announced gets the outcome that its window tells."""
-    entries.write(store, run, batches.end_all(store, run, leg, window))
+    ended = batches.end_all(store, run, leg, window)
+    if store.is_shared:
+        ended += shares.end_all(store, run)
+    entries.write(store, run, ended)
     store.tell(
-        "UPDATE runs SET is_open = 0, requests = max(requests, ?), retries = max(retries, ?),"
-        " duplicates = max(duplicates, ?) WHERE id = ?",
+        "UPDATE runs SET is_open = FALSE, requests = greatest(requests, ?), retries = greatest(retries, ?),"
+        " duplicates = greatest(duplicates, ?) WHERE id = ?",
         *tallies(window),
         run,
     )

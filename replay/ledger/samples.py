@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 
 def write_samples(store: Store, run: int, samples: Iterable[tuple[int, str]], *, anew: bool) -> None:

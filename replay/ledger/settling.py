@@ -13,7 +13,7 @@ from replay.records import Outcome, Result
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 
 def settle(
@@ -30,7 +30,7 @@ def settle(
     with looked_through(store):
         run = run_id(store, name)
         if run is None:
-            raise UsageError(f"Run {name} does not stand in the ledger {store.path}.")
+            raise UsageError(f"Run {name} does not stand in the ledger {store.name}.")
         if is_live_run(store, name):
             raise BusyError(f"Run {name} is at work right now. Wait for it, then settle.")
         rows = rows_left(store, run, Outcome.AMBIGUOUS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Final
 
 from replay.ledger.schema import SPAN_SEAL
@@ -9,7 +10,7 @@ from replay.ledger.schema import SPAN_SEAL
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 Span = tuple[int, int]
 """(first, last), both delivered, and every row between them"""
@@ -24,7 +25,8 @@ _WITHIN: Final = (
 )
 _ADD: Final = (
     f"INSERT INTO spans SELECT copy, run, first, last, {SPAN_SEAL}"  # noqa: S608  a constant
-    " FROM (SELECT ? AS copy, ? AS run, ? AS first, ? AS last)"
+    " FROM (SELECT CAST(? AS BIGINT) AS copy, CAST(? AS BIGINT) AS run,"
+    " CAST(? AS BIGINT) AS first, CAST(? AS BIGINT) AS last) AS span"
 )
 
 
@@ -48,6 +50,16 @@ def between(store: Store, copy: int, run: int, first: int, last: int) -> list[Sp
     before = store.ask(_BEFORE, copy, run, first)
     within = store.ask(_WITHIN, copy, run, first, last)
     return [(start, end) for start, end in [*before, *within] if end >= first]
+
+
+def holding(store: Store, copy: int, run: int, rows: Iterable[int]) -> set[int]:
+    """Those of some rows that stand in a span."""
+    wanted = sorted(rows)
+    held: set[int] = set()
+    for near in _neighbourhoods(list(stretches(wanted))):
+        for first, last in between(store, copy, run, near[0][0], near[-1][1]):
+            held.update(wanted[bisect_left(wanted, first) : bisect_right(wanted, last)])
+    return held
 
 
 def stretches(rows: list[int]) -> Iterator[Span]:

@@ -7,30 +7,32 @@ import sqlite3
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from replay.errors import StorageError
+from replay.ledger.base import Store
 from replay.ledger.faults import words_of
 from replay.ledger.schema import APPLICATION_ID, FORMAT, STATEMENTS
+from replay.ledger.window import is_live
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-    from types import TracebackType
 
 FILE_NAME: Final = "ledger.sqlite"
 BUSY_SECONDS: Final = 10.0
 _PAUSE_SECONDS: Final = 0.01
 
 
-class Store:
-    """One open ledger file. All its statements run under one lock, in the thread that asks.
+class SqliteStore(Store):
+    """One open ledger file.
 
     After a fault within a transaction no other one begins: what the disk holds is no longer known.
     """
 
     def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = path
+        self.name = str(path)
         self._busy_seconds = busy_seconds
         self._lock = threading.RLock()
         self._failed: StorageError | None = None
@@ -40,19 +42,12 @@ class Store:
             self._db = sqlite3.connect(
                 path, check_same_thread=False, isolation_level=None, timeout=busy_seconds
             )
+        self._db.create_function("greatest", 2, max, deterministic=True)
         try:
             self._prepare()
         except BaseException:
             self._db.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file; nothing is pending here that a commit did not write."""
@@ -60,7 +55,7 @@ class Store:
             self._db.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, alone: bool = True) -> Iterator[None]:
         """All or nothing, durable when the block ends; other writers wait."""
         with self._lock:
             if self._failed is not None:
@@ -77,16 +72,6 @@ class Store:
         """The rows that a query gives."""
         with self._lock, self.in_words():
             return self._db.execute(statement, values).fetchall()
-
-    def one(self, statement: str, *values: Any) -> Any:
-        """The first column of the first row that a query gives; None if there is none."""
-        rows = self.ask(statement, *values)
-        return rows[0][0] if rows else None
-
-    def tell(self, statement: str, *values: Any) -> int:
-        """Run a statement; returns the id of the row that it inserted."""
-        with self._lock, self.in_words():
-            return int(self._db.execute(statement, values).lastrowid or 0)
 
     def change(self, statement: str, *values: Any) -> int:
         """Run a statement; returns how many rows it changed."""
@@ -108,12 +93,9 @@ class Store:
         """Move everything from the journal into the file itself, where nobody is reading."""
         self.ask("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    def damaged(self, what: str) -> StorageError:
-        """The error of a ledger that does not hold what was written."""
-        return StorageError(
-            f"The ledger {self.path} is damaged ({what}). Restore it from a backup, or name another one with "
-            "--ledger to begin anew: that one does not know what was sent before. Nothing is sent without it."
-        )
+    def is_live(self, run: int, window: Path, boot: str) -> bool:
+        """Whether a process holds the lock of a run's window."""
+        return is_live(window)
 
     @contextmanager
     def in_words(self) -> Iterator[None]:
@@ -201,9 +183,9 @@ class Store:
             raise self.damaged(f"its tables are not those of format {FORMAT}")
 
 
-def open_ledger(path: Path, busy_seconds: float = BUSY_SECONDS) -> Store:
-    """Open a ledger, making it where there is none.
+def open_file(path: Path, busy_seconds: float = BUSY_SECONDS) -> Store:
+    """Open a ledger file, making it where there is none.
 
     `busy_seconds`: how long to wait while another process holds it. Raises StorageError in words.
     """
-    return Store(path, busy_seconds)
+    return SqliteStore(path, busy_seconds)

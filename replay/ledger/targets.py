@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from replay.errors import UsageError
 
 if TYPE_CHECKING:
-    from replay.ledger.store import Store
+    from replay.ledger.base import Store
 
 _WORK: Final = {"n": 2**14, "r": 8, "p": 1}  # scrypt, about 50 ms: a key cannot be guessed from its hash
 
@@ -64,16 +64,23 @@ def remember_target(store: Store, destination: Destination, found: int | None) -
     """Write down a target and that this key opens it; returns its id. Within a transaction."""
     if found is None:
         last = store.one("SELECT max(environment) FROM targets WHERE url = ?", destination.url)
-        found = store.tell(
-            "INSERT INTO targets (url, environment, is_private) VALUES (?, ?, ?)",
-            destination.url,
-            (last or 0) + 1,
-            destination.private,
+        found = int(
+            store.one(
+                "INSERT INTO targets (url, environment, is_private) VALUES (?, ?, ?) RETURNING id",
+                destination.url,
+                (last or 0) + 1,
+                destination.private,
+            )
         )
     if destination.key is not None:
         digest = hash_key(store, destination.key)
-        store.tell("INSERT OR IGNORE INTO keys VALUES (?, ?)", found, digest)
+        store.tell("INSERT INTO keys VALUES (?, ?) ON CONFLICT DO NOTHING", found, digest)
     return found
+
+
+def opens(store: Store, target: int, key: str) -> bool:
+    """Whether a key is known to open a target."""
+    return _opened_by(store, hash_key(store, key), [target]) is not None
 
 
 def hash_key(store: Store, key: str) -> bytes:

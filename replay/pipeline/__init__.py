@@ -3,7 +3,6 @@
 from replay.pipeline.api import (
     as_read,
     check,
-    check_key,
     find_stored,
     make_job,
     portion,
@@ -13,6 +12,7 @@ from replay.pipeline.api import (
 )
 from replay.pipeline.checking import CheckFiles, CheckResult, check_job
 from replay.pipeline.drafting import Looking, check_command, draft, preset_names
+from replay.pipeline.keys import check_key, key_of_file
 from replay.pipeline.ledgers import known_before, opened
 from replay.pipeline.masking import masked, with_mask
 from replay.pipeline.plan import Plan, SourcePlan
@@ -56,6 +56,7 @@ __all__ = [
     "dry_run",
     "find_stored",
     "is_sandbox_run",
+    "key_of_file",
     "known_before",
     "look_at",
     "make_job",

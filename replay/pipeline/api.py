@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 from replay import hackle
 from replay.errors import UsageError
 from replay.pipeline.checking import CheckResult, check_job
+from replay.pipeline.keys import check_key
 from replay.pipeline.ledgers import known_before, opened
 from replay.pipeline.masking import masked, with_mask
 from replay.pipeline.planning import make_plan
@@ -26,6 +27,7 @@ from replay.settings import (
     RunSettings,
     SendSettings,
     SinkSettings,
+    parse_ledger,
     parse_rate,
     parse_share,
 )
@@ -59,6 +61,7 @@ class SendOptions(TypedDict, total=False):
     max_failures: str
     max_outage: float
     processes: int
+    cluster: str
     again: bool
     same_target: bool
     ledger: str | Path
@@ -154,11 +157,12 @@ def run_settings(options: SendOptions) -> RunSettings:
         send=send_settings,
         sink=sink,
         runs=runs,
-        ledger=None if ledger is None else Path(ledger),
+        ledger=None if ledger is None else parse_ledger(str(ledger)),
         dry_run=dry,
         sandbox=sandbox,
         again=options.get("again", False),
         same_target=options.get("same_target", False),
+        cluster=options.get("cluster"),
     )
 
 
@@ -167,14 +171,6 @@ def _key(options: SendOptions) -> str:
     if not key:
         raise UsageError(f"No API key: give api_key, or set {hackle.KEY_VARIABLE}.")
     return check_key(key)
-
-
-def check_key(key: str) -> str:
-    """The key without the white space around it, if it can be one; raises UsageError where it cannot."""
-    key = key.strip()
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise UsageError("The API key is empty, or holds characters that no key has. Copy it again.")
-    return key
 
 
 def as_read(mapping: Mapping | None, read: ReadSettings) -> ReadSettings:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from replay.errors import BusyError, StorageError
+from replay.cluster import require_engine
+from replay.errors import StorageError, UsageError
 from replay.ledger import (
     Destination,
     Opening,
+    busy,
     find_target,
     is_live_run,
     open_ledger,
@@ -34,11 +37,13 @@ if TYPE_CHECKING:
 @contextmanager
 def opened(settings: RunSettings) -> Iterator[Store | None]:
     """The ledger of a run; None for a dry run where there is none yet, because that writes nothing."""
-    path = settings.ledger_path
-    if settings.dry_run and not path.exists():
+    if settings.cluster is not None:
+        require_engine()
+    place = settings.ledger_place
+    if settings.dry_run and isinstance(place, Path) and not place.exists():
         yield None
         return
-    with open_ledger(path) as store:
+    with open_ledger(place, settings.runs) as store:
         yield store
 
 
@@ -84,16 +89,21 @@ def opening_of(plan: Plan, settings: RunSettings, run: str, command: str, *, res
     )
 
 
+def ledger_opened(folder: RunFolder) -> Store:
+    """The ledger that knows a run, opened. Raises StorageError where it is gone."""
+    return open_ledger(ledger_of(folder), folder.path.parent)
+
+
 def refuse_live(store: Store, run: str) -> None:
     """Raise BusyError where a process is at work on a run."""
     if is_live_run(store, run):
-        raise BusyError(f"Run {run} is at work right now. Wait for it, or stop it with Ctrl-C first.")
+        raise busy(store, run)
 
 
 def is_at_work(folder: RunFolder) -> bool:
     """Whether a process is at work on a run, as far as its ledger can be asked."""
     try:
-        with open_ledger(ledger_of(folder)) as store:
+        with ledger_opened(folder) as store:
             return is_live_run(store, folder.run)
-    except StorageError:
+    except (StorageError, UsageError):
         return False

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from replay.mapping import Mapping
 from replay.masks import Mask
 from replay.report import PART, RunFolder, all_runs, failed_names, salt_of
-from replay.settings import TABLES, ReadSettings, show_url
+from replay.settings import TABLES, Postgres, ReadSettings, show_url
 from replay.source import Source
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dic
             "max_outage": send.max_outage,
             "processes": send.processes,
         },
-        "ledger": str(settings.ledger_path.resolve()),
+        "ledger": _ledger_record(settings.ledger_place),
         "rules": dict(plan.job.rules),
         "sources": [
             _source_record(source, name, plan.job.read_settings(index))
@@ -47,8 +47,12 @@ def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dic
     }
     if show_url(settings.sink.url) != settings.sink.url and not settings.sandbox:
         record["url_had_more"] = True
+    if isinstance(settings.ledger_place, Postgres) and settings.ledger_place.has_options:
+        record["ledger_had_more"] = True
     if settings.again:
         record["again"] = True
+    if settings.cluster is not None:
+        record["settings"]["cluster"] = settings.cluster
     if plan.job.limit is not None:
         record["settings"]["limit"] = plan.job.limit
     if plan.job.sample is not None:
@@ -60,6 +64,10 @@ def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dic
     if plan.job.mapping is not None:
         record["mapping"] = plan.job.mapping.document()
     return record
+
+
+def _ledger_record(place: Path | Postgres) -> str:
+    return str(place.resolve()) if isinstance(place, Path) else str(place)
 
 
 def failed_file_names(plan: Plan) -> list[str]:
@@ -87,8 +95,13 @@ def _source_record(planned: SourcePlan, failed: str, read: ReadSettings) -> dict
 
 def mapping_of(folder: RunFolder) -> Mapping | None:
     """The mapping that a run was made with; None if its records mapped themselves."""
-    document = folder.read_record().get("mapping")
-    return None if document is None else Mapping.parse(document, f"the mapping of run {folder.run}")
+    return mapping_in(folder.read_record())
+
+
+def mapping_in(record: dict[str, Any]) -> Mapping | None:
+    """The mapping that stands in a run's record."""
+    document = record.get("mapping")
+    return None if document is None else Mapping.parse(document, f"the mapping of run {record['run']}")
 
 
 def keep_mask(folder: RunFolder, mask: Mask) -> None:

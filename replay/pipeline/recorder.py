@@ -95,6 +95,15 @@ class Recorder:
         """Tell of a request that may have made a row arrive once more."""
         self._listener.on_duplicate(self._name(event.source), event.row)
 
+    @property
+    def pending(self) -> int:
+        """How many rows nothing is known of yet."""
+        return self.counts.by_outcome()["pending"]
+
+    def tell_failed(self, event: Event, result: Result) -> None:
+        """Tell of a row that failed where its record is not at hand; its file is made whole in the end."""
+        self._listener.on_row(self._name(event.source), event.row, result)
+
     def tallied(self, part: int) -> tuple[int, int, int]:
         """Requests, retries and extra sends as a sender process, from 1, counted them last."""
         return self._book.tallied(part)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replay.errors import StorageError, UsageError
-from replay.pipeline.record import kept_sources, mapping_of, mask_of, rules_of
+from replay.pipeline.record import kept_sources, mapping_in, mask_of
 from replay.pipeline.stages import Job
 from replay.report import Selection, find_run
 from replay.settings import (
     MaxFailures,
+    Postgres,
     RunSettings,
     SendSettings,
     SinkSettings,
@@ -22,6 +22,8 @@ from replay.settings import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from replay.report import RunFolder
 
 
@@ -35,19 +37,22 @@ def run_named(name: str, runs: Path) -> RunFolder:
 
 def resumed_job(folder: RunFolder) -> Job:
     """What a run reads, as it was read when it began."""
-    record = folder.read_record()
+    return replace(job_of(folder.read_record()), mask=mask_of(folder))
+
+
+def job_of(record: dict[str, Any]) -> Job:
+    """What a record says that is read, and how."""
     kept = kept_sources(record)
     wanted = record.get("selection")
     return Job(
         sources=tuple(source for source, _, _ in kept),
-        mapping=mapping_of(folder),
+        mapping=mapping_in(record),
         read=tuple(read for _, read, _ in kept),
-        rules=rules_of(folder),
+        rules=dict(record.get("rules", {})),
         selection=None if wanted is None else Selection(frozenset(wanted)),
         limit=record["settings"].get("limit"),
         sample=record["settings"].get("sample"),
         digests=tuple(stored["digest"] for _, _, stored in kept),
-        mask=mask_of(folder),
     )
 
 
@@ -59,6 +64,11 @@ def resumed_settings(
     Raises UsageError for another URL, and where the URL could not be kept whole and is not given.
     """
     record = folder.read_record()
+    if changed.get("ledger") is None and record.get("ledger_had_more"):
+        raise UsageError(
+            "The address of the run's ledger had options, which are not kept. Give it again: "
+            f"--ledger '{record['ledger']}?…'"
+        )
     kept = {**record["settings"], **{name: value for name, value in changed.items() if value is not None}}
     send = SendSettings(
         rate=parse_rate(kept["rate"]),
@@ -68,7 +78,7 @@ def resumed_settings(
         on_ambiguous=kept["on_ambiguous"],
         max_failures=MaxFailures.parse(kept["max_failures"]),
         max_outage=kept["max_outage"],
-        processes=kept.get("processes", 1),
+        processes=kept.get("processes", 1) if kept.get("cluster") is None else 1,
     )
     is_sandbox = record["url"] == "sandbox"
     sink = SinkSettings(api_key=key, timeout=kept["timeout"], concurrency=kept["concurrency"])
@@ -81,6 +91,7 @@ def resumed_settings(
         ledger=ledger_of(folder, kept.get("ledger")),
         sandbox=is_sandbox,
         again=record.get("again", False),
+        cluster=kept.get("cluster"),
     )
 
 
@@ -94,14 +105,18 @@ def is_sandbox_run(folder: RunFolder) -> bool:
     return bool(folder.read_record()["url"] == "sandbox")
 
 
-def ledger_of(folder: RunFolder, given: str | None = None) -> Path:
+def ledger_of(folder: RunFolder, given: str | None = None) -> Path | Postgres:
     """The ledger that knows a run: the one given, the run's own, or the one beside a runs folder that moved.
 
     Raises StorageError where there is none.
     """
-    recorded = Path(folder.read_record()["ledger"])
+    place = parse_ledger(given or folder.read_record()["ledger"])
+    return place if isinstance(place, Postgres) else _ledger_file(folder, place, is_given=given is not None)
+
+
+def _ledger_file(folder: RunFolder, recorded: Path, *, is_given: bool) -> Path:
     beside = folder.path.resolve().parent / recorded.name
-    found = [parse_ledger(given)] if given is not None else [recorded, beside]
+    found = [recorded] if is_given else [recorded, beside]
     for path in found:
         if path.is_file():
             return path

@@ -15,6 +15,7 @@ from replay.errors import BusyError, StorageError, UsageError
 from replay.ledger import begin, reopen, target_of
 from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.coursing import write_course
+from replay.pipeline.elsewhere import keeper_of
 from replay.pipeline.feed import ahead, batches
 from replay.pipeline.ledgers import opening_of
 from replay.pipeline.places import places_of
@@ -29,6 +30,7 @@ from replay.sink import HttpSink, Throttle, masked
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
+    from replay.cluster import Keeper
     from replay.ledger import Book, Store
     from replay.pipeline.places import Place
     from replay.pipeline.plan import Plan
@@ -137,7 +139,7 @@ class Run:
         self.stop_reason: str | None = None
         self.report_fault: str | None = None
         self._started = time.monotonic()
-        self._sender: Sender | Crew | None = None
+        self._sender: Sender | Crew | Keeper | None = None
         self._interrupted = False
         self._tried_before = 0
         self._places = places_of(plan)
@@ -184,7 +186,19 @@ class Run:
             settings = await self._target(stack)
             sink = await stack.enter_async_context(HttpSink(settings.sink))
             announce = partial(self._announce, book)
-            self._sender = sender = self._sender_of(settings, sink, recorder, book, announce)
+            if settings.cluster is not None:
+                sender: Sender | Crew | Keeper = keeper_of(
+                    self.plan,
+                    settings,
+                    self.folder.run,
+                    store=store,
+                    book=book,
+                    recorder=recorder,
+                    on_disk=self._on_disk,
+                )
+            else:
+                sender = self._sender_of(settings, sink, recorder, book, announce)
+            self._sender = sender
             self._write_running(recorder.counts)
             fault = await self._send_events(sender, recorder, store, book)
         if isinstance(fault, asyncio.CancelledError):
@@ -221,7 +235,7 @@ class Run:
         return await loop.run_in_executor(self._disk, partial(work, *values, **named))
 
     async def _send_events(
-        self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book
+        self, sender: Sender | Crew | Keeper, recorder: Recorder, store: Store, book: Book
     ) -> BaseException | None:
         """Send everything; returns what broke, to be raised once the run is written down."""
         ticking = asyncio.create_task(self._tick(sender, recorder, store, book))
@@ -257,7 +271,9 @@ class Run:
                 yield batch.events
         recorder.counts.skip("limit", self.plan.skipped["limit"])
 
-    async def _tick(self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book) -> None:
+    async def _tick(
+        self, sender: Sender | Crew | Keeper, recorder: Recorder, store: Store, book: Book
+    ) -> None:
         """Write down and show what happened, several times a second."""
         next_summary = time.monotonic() + SUMMARY_SECONDS
         try:
@@ -278,14 +294,16 @@ class Run:
             sender.stop("error", str(error))
             raise
 
-    def _tell(self, sender: Sender | Crew, recorder: Recorder) -> None:
+    def _tell(self, sender: Sender | Crew | Keeper, recorder: Recorder) -> None:
         counts, tried = recorder.counts, recorder.counts.tried() - self._tried_before
         now = sender.in_flight, sender.rate_now, sender.waiting_for
         place = self._places.at(tried)
         answers = recorder.attempts.answers
         self.observer.on_progress(Progress(counts, tried, *now, answers, self.plan.valid, place))
 
-    def _finish(self, sender: Sender | Crew, recorder: Recorder, store: Store, book: Book) -> Summary:
+    def _finish(
+        self, sender: Sender | Crew | Keeper, recorder: Recorder, store: Store, book: Book
+    ) -> Summary:
         """Make the files whole and write the last summary."""
         stopped_by, files = sender.stopped_by, self._files_so_far()
         self.stop_reason = sender.stop_reason

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from replay.errors import UsageError
-from replay.ledger import open_ledger, recover_dead, run_id, settle, totals
-from replay.pipeline.ledgers import is_at_work, refuse_live
-from replay.pipeline.resuming import ledger_of
+from replay.ledger import recover_dead, run_id, settle, totals
+from replay.pipeline.ledgers import is_at_work, ledger_opened, refuse_live
 from replay.pipeline.whole import make_files_whole
 from replay.records import Outcome
 from replay.report import Files, Summary, carried_notes, first_name, read_summary, uid_of, write_whole
@@ -41,7 +40,7 @@ def settle_run(
     Raises UsageError where the ledger or the file knows no such row, BusyError while the run lives.
     """
     only = None if file is None else _rows_of(file)
-    with open_ledger(ledger_of(folder)) as store:
+    with ledger_opened(folder) as store:
         rows = settle(store, folder.run, verdict, only)
         if not rows:
             raise UsageError(
@@ -55,7 +54,7 @@ def tell_if_killed(folder: RunFolder) -> None:
 
     Raises BusyError while it lives.
     """
-    with open_ledger(ledger_of(folder)) as store:
+    with ledger_opened(folder) as store:
         refuse_live(store, folder.run)
         summary = read_summary(folder)
         if summary is not None and summary["state"] == "running" and run_id(store, folder.run) is not None:

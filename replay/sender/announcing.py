@@ -1,4 +1,8 @@
-"""Rows are announced before their first attempt: in groups, ahead of the pace, one call at a time."""
+"""Rows are announced before their first attempt: in groups, ahead of the pace, one call at a time.
+
+Where nothing tells later which announced rows were started (`room` is given), as many are announced as there
+is room for, a row that waits for another try is announced no more, and is so again before that.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ class Announcing:
 
     At most `ahead` rows are announced and neither under way nor ended. A group is made up when a
     quarter of them has gone: seldom enough to be cheap, early enough that the pace never waits.
+    `room`: how many more may be announced and not ended; None for any number.
     """
 
     def __init__(
@@ -25,7 +30,9 @@ class Announcing:
         announce: Callable[[Sequence[Event]], Awaitable[None]],
         ahead: int,
         put: Callable[[Event], None],
+        room: Callable[[], int] | None = None,
     ) -> None:
+        self._room = room
         self._announce = announce
         self._ahead = ahead
         self._most_before_more = ahead - max(1, ahead // 4)
@@ -47,14 +54,24 @@ class Announcing:
 
     def waits(self, event: Event) -> None:
         """An announced row is under way no more, and was not accepted."""
-        self._idle.add(event)
+        if self._room is None or event.slot >= 0:
+            self._idle.add(event)
+        else:
+            self._look()
+
+    def ended(self) -> None:
+        """A row has ended; where room is scarce there is more of it."""
+        if self._room is not None:
+            self._look()
 
     async def group(self) -> Sequence[Event]:
         """Wait for rows to announce, and take them all, or as many as may be ahead."""
-        while not self._fresh or len(self._idle) > self._most_before_more:
+        while not self._may_announce():
             self._wake.clear()
             await self._wake.wait()
         room = self._ahead - len(self._idle)
+        if self._room is not None:
+            room = min(room, self._room())
         group = [heappop(self._fresh)[-1] for _ in range(min(room, len(self._fresh)))]
         self._idle.update(group)
         return group
@@ -66,5 +83,10 @@ class Announcing:
             self._put(event)
 
     def _look(self) -> None:
-        if self._fresh and len(self._idle) <= self._most_before_more:
+        if self._may_announce():
             self._wake.set()
+
+    def _may_announce(self) -> bool:
+        if not self._fresh or len(self._idle) > self._most_before_more:
+            return False
+        return self._room is None or self._room() > 0

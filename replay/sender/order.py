@@ -18,12 +18,16 @@ class Order:
     """The rows admitted and not yet ended; the oldest that may be sent comes first.
 
     `by_user`: a row waits for every earlier one that shares a lane with it. `offer` is given each row
-    as it is released, to be `put` at once or later; without it that is done here.
+    as it is released, to be `put` at once or later; without it that is done here. With `anew` a row that
+    has no slot any more is offered again before another try.
     `admitted` counts rows, `released` those that wait for no other any more; `is_whole` once no more
     will be admitted.
     """
 
-    def __init__(self, *, by_user: bool, offer: Callable[[Event], None] | None = None) -> None:
+    def __init__(
+        self, *, by_user: bool, offer: Callable[[Event], None] | None = None, anew: bool = False
+    ) -> None:
+        self._anew = anew
         self._by_user = by_user
         self._offer = offer or self.put
         self._tails: dict[str, Event] = {}
@@ -62,6 +66,13 @@ class Order:
                 return
         # An older row goes first: its next try, and whoever waits for it, should not queue behind the window.
         heappush(self._ready, (event.source, event.row, next(self._serial), event))
+
+    def again(self, event: Event) -> None:
+        """It is time for another try of a row."""
+        if self._anew and event.slot < 0:
+            self._offer(event)
+        else:
+            self.put(event)
 
     async def room_for(self, admitted: int) -> None:
         """Wait until no more rows than so many are admitted and not ended."""

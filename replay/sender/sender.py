@@ -55,7 +55,8 @@ class Sink(Protocol):
 class Sender:
     """Sends events through a sink at the throttle's pace until they end or the run is stopped.
 
-    `limits`: of several senders that send one run; else the settings' own.
+    `limits`: of several senders that send one run; else the settings' own. `room`: how many more rows may
+    be announced and not ended, where nothing but their announcement would tell of them after a kill.
     """
 
     def __init__(  # noqa: PLR0913 - what a sender stands between
@@ -68,6 +69,7 @@ class Sender:
         announce: Announce | None = None,
         *,
         limits: Limits | None = None,
+        room: Callable[[], int] | None = None,
     ) -> None:
         self._sink = sink
         self._settings = settings
@@ -75,9 +77,10 @@ class Sender:
         self._window = max(WINDOW_MIN, WINDOW_PER_SENDER * settings.concurrency)
         self._announcing: Announcing | None = None
         if announce is not None:
-            self._announcing = Announcing(announce, settings.ahead, self._put)
+            ahead = settings.ahead if room is None else settings.ahead_narrow
+            self._announcing = Announcing(announce, ahead, self._put, room)
         offer = None if self._announcing is None else self._announcing.offer
-        self._order = Order(by_user=settings.order == "user", offer=offer)
+        self._order = Order(by_user=settings.order == "user", offer=offer, anew=room is not None)
         self._throttle = throttle
         self._gate = Gate(throttle, settings.concurrency, settings.max_outage, random)
         limits = limits or Limits(settings.max_failures, State())
@@ -139,6 +142,15 @@ class Sender:
         self.stopped.set()
         self._settling.stop()
         self._cancel_the_free()
+
+    def expect_outage(self, reason: str) -> None:
+        """Another sender of the run found the destination gone: only probes leave until one is answered."""
+        self._gate.expect_outage(reason)
+
+    @property
+    def outage(self) -> str | None:
+        """Why only probes leave at this moment; None while all is well."""
+        return self._gate.outage
 
     def abort(self) -> None:
         """End at once: what is in flight is not waited for, and its rows are ambiguous."""
@@ -217,8 +229,11 @@ class Sender:
                     waits = True
                 finally:
                     self._gate.leave()
-                if waits and self._announcing is not None:
-                    self._announcing.waits(event)
+                if self._announcing is not None:
+                    if waits:
+                        self._announcing.waits(event)
+                    else:
+                        self._announcing.ended()
 
     @contextmanager
     def _stop_on_error(self, task: asyncio.Task[None]) -> Iterator[None]:

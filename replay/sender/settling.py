@@ -71,7 +71,7 @@ class Settling:
         self._settings = settings
         self._watcher = watcher
         self._stop = stop
-        self._repeats = Repeats(Budget(gate.clock), order.put)
+        self._repeats = Repeats(Budget(gate.clock), order.again)
         self._tries: dict[Event, Tries] = {}
         self._spent: dict[Event, tuple[float, Result]] = {}  # since when, and how the row ends if it does
         self._limits = limits

@@ -6,6 +6,7 @@ from replay.sink.gate import Gate, Passage
 from replay.sink.http import HttpSink
 from replay.sink.masking import masked
 from replay.sink.moments import SharedState, State
+from replay.sink.pace import Pace
 from replay.sink.retry import Again, End, Stop, Tries, Verdict, judge
 from replay.sink.throttle import Throttle
 
@@ -17,6 +18,7 @@ __all__ = [
     "Gate",
     "HttpSink",
     "Meaning",
+    "Pace",
     "Passage",
     "SharedState",
     "State",

@@ -76,7 +76,12 @@ class Breaker:
         if probe:
             self._note_probe(answer)
         elif self.outage is None and self._tells(trouble=answer.is_trouble):
-            self.outage = Outage(answer.reason, self._next_probe(0))
+            self.open(answer.reason)
+
+    def open(self, reason: str) -> None:
+        """Open on the word of another sender of the same run."""
+        if self.outage is None:
+            self.outage = Outage(reason, self._next_probe(0))
 
     @property
     def waiting_for(self) -> str | None:

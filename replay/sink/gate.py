@@ -50,6 +50,15 @@ class Gate:
         return self._breaker.outage is not None
 
     @property
+    def outage(self) -> str | None:
+        """Why the breaker is open; None while it is not."""
+        return None if self._breaker.outage is None else self._breaker.outage.reason
+
+    def expect_outage(self, reason: str) -> None:
+        """Open the breaker on somebody else's word."""
+        self._breaker.open(reason)
+
+    @property
     def allowed_in_flight(self) -> int:
         """The most that may be under way at this moment."""
         return self._width.allowed

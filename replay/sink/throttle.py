@@ -76,11 +76,15 @@ class Throttle:
         try:
             if self._line[0] is place or not await place:
                 while not self._pass():
-                    await self.sleep(max(self._state.next - self.clock(), NAP_SECONDS))
+                    await self.sleep(max(self._opens() - self.clock(), NAP_SECONDS))
         finally:
             if self._line and self._line[0] is place:
                 self._line.popleft()
                 self._let_go()
+
+    def _opens(self) -> float:
+        """When the gate opens, as far as is known."""
+        return self._state.next
 
     def _pass(self) -> bool:
         """Go through the gate, if it is open."""

@@ -37,9 +37,11 @@ class Sizes:
     memory_rows: tuple[int, ...] = (200_000, 2_000_000)
     send_memory_rows: tuple[int, ...] = (50_000, 500_000)
     pace_seconds: float = 8.0
+    workers: tuple[int, ...] = (1, 2, 4)
+    worker_rows: int = 2_000
 
 
-QUICK = Sizes(3_000, 1, 5_000, (2_000, 20_000), (500, 3_000), 2.0)
+QUICK = Sizes(3_000, 1, 5_000, (2_000, 20_000), (500, 3_000), 2.0, (1,), 200)
 FULL = Sizes(
     memory_rows=(200_000, 2_000_000, 20_000_000), send_memory_rows=(200_000, 2_000_000), pace_seconds=20.0
 )
@@ -231,6 +233,18 @@ def ledger(sizes: Sizes) -> list[Figure]:
     return [Figure("ledger", "with / without, one process", found["ratio_median"], "ratio")]
 
 
+def clustering(sizes: Sizes) -> list[Figure]:
+    """Workers of a cluster, each with as many requests in flight, against a server that takes 50 ms."""
+    from benchmarks import scaling  # of an extra
+
+    found = scaling.measure(sizes.workers, sizes.worker_rows, max(1, sizes.pairs - 2))
+    part = f"cluster, {scaling.IN_FLIGHT} in flight a worker, 50 ms"
+    return [
+        Figure(part, "one machine, SQLite", statistics.median(found["one machine"]), "rows/s"),
+        *(Figure(part, name, value, "ratio") for name, value in scaling.ratios(found)),
+    ]
+
+
 PARTS: dict[str, Callable[[Sizes], list[Figure]]] = {
     "send": sending,
     "check": checking,
@@ -239,6 +253,7 @@ PARTS: dict[str, Callable[[Sizes], list[Figure]]] = {
     "pace": pacing,
     "profile": profiling,
     "ledger": ledger,
+    "cluster": clustering,
 }
 
 

@@ -15,6 +15,8 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 moments = array("d")
 """When requests arrived, in seconds of the monotonic clock."""
+latency = float(sys.argv[1]) if __name__ == "__main__" and len(sys.argv) > 1 else 0.0
+"""Seconds before each answer."""
 
 
 class Answering(asyncio.Protocol):
@@ -33,7 +35,10 @@ class Answering(asyncio.Protocol):
                 break
             data = data[end + 4 + length :]
             moments.append(time.monotonic())
-            self._transport.write(ANSWER)  # type: ignore[attr-defined]
+            if latency:
+                asyncio.get_running_loop().call_later(latency, self._transport.write, ANSWER)  # type: ignore[attr-defined]
+            else:
+                self._transport.write(ANSWER)  # type: ignore[attr-defined]
         self._rest = data
 
 
@@ -53,9 +58,12 @@ def running() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def noting() -> Iterator[tuple[str, Callable[[], list[float]]]]:
-    """A server while the block runs; gives its address, and what ends it and tells when requests arrived."""
-    command = [sys.executable, __file__]
+def noting(wait: float = 0.0) -> Iterator[tuple[str, Callable[[], list[float]]]]:
+    """A server while the block runs; gives its address, and what ends it and tells when requests arrived.
+
+    `wait`: seconds before each answer.
+    """
+    command = [sys.executable, __file__, str(wait)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from replay.ledger import open_ledger
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from replay.ledger import Store
+    from replay.settings import Postgres
 
 SHARED_MEMORY = Path("/dev/shm")
 
@@ -29,3 +34,18 @@ def children_find_these_modules():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", tests, prepend=os.pathsep)
         yield
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Path | Postgres:
+    """Where a ledger is kept: what is promised holds for both."""
+    if request.param == "sqlite":
+        return tmp_path / "ledger.sqlite"
+    place: Postgres = request.getfixturevalue("postgres").place
+    return place
+
+
+@pytest.fixture
+def store(ledger: Path | Postgres, tmp_path: Path) -> Iterator[Store]:
+    with open_ledger(ledger, tmp_path) as opened:
+        yield opened

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from replay.ledger import Book, Store, batches, entries, recovery
+from replay.ledger import Book, batches, entries, recovery
+from replay.ledger.store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def batch_gone_before_its_outcomes() -> None:
     write = entries.write
     held: list[Any] = []
 
-    def late(store: Store, run: int, ended: Any) -> None:
+    def late(store: SqliteStore, run: int, ended: Any) -> None:
         before, held[:] = list(held), list(ended)
         write(store, run, before)
 
@@ -49,19 +50,19 @@ def batch_gone_before_its_outcomes() -> None:
 
 
 def without_fsync() -> None:
-    prepare = Store._prepare
+    prepare = SqliteStore._prepare
 
-    def careless(store: Store) -> None:
+    def careless(store: SqliteStore) -> None:
         prepare(store)
         store.ask("PRAGMA synchronous = OFF")
 
-    Store._prepare = careless  # type: ignore[method-assign]
+    SqliteStore._prepare = careless  # type: ignore[method-assign]
 
 
 def any_window_is_trusted() -> None:
     end = recovery.end
 
-    def trusting(store: Store, run: int, leg: int, window: bytes) -> None:
+    def trusting(store: SqliteStore, run: int, leg: int, window: bytes) -> None:
         name = store.one("SELECT window FROM runs WHERE id = ?", run)
         end(store, run, leg, recovery.read_left_behind(recovery.window_path(store.path, name)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from replay.ledger import Content, Destination, History, Opening, beginnings, le
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from replay.ledger import Store
@@ -66,6 +68,31 @@ def said_of(store: Store, copy: int, rows: range) -> dict[int, Outcome]:
     for first, last in past.delivered:
         said |= dict.fromkeys(range(first, last + 1), Outcome.DELIVERED)
     return said
+
+
+def take_for_dead(store: Store) -> None:
+    """Let the next who looks take every run for dead, whoever lives."""
+    for window in windows(store.path):
+        window.unlink()
+    expire(store)
+
+
+def expire(store: Store) -> None:
+    """Let every lease be over."""
+    if store.is_shared:
+        for table in ("leases", "shares"):
+            store.tell(f"UPDATE {table} SET until = clock_timestamp()")
+
+
+@contextmanager
+def refusing_batches(store: Store) -> Iterator[None]:
+    """Nothing can be announced meanwhile."""
+    if store.is_shared:
+        store.tell("ALTER TABLE batches RENAME TO away")
+    else:
+        store.tell("CREATE TRIGGER fault BEFORE INSERT ON batches BEGIN SELECT raise(ABORT, 'no'); END")
+    yield
+    store.tell("ALTER TABLE away RENAME TO batches" if store.is_shared else "DROP TRIGGER fault")
 
 
 def windows(ledger: Path) -> list[Path]:

@@ -13,20 +13,11 @@ from replay.errors import BusyError
 from replay.ledger import Destination, Opening, Resolved, begin, open_ledger, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from replay.ledger import Store
 
 HEAD = b"h\n1\n2\n3\n"
 FIRST = HEAD + b"4\n5\n"
 UID = content_of(FIRST).uid
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_ledger(tmp_path / "ledger.sqlite") as opened:
-        yield opened
 
 
 def sent(store: Store, *versions: bytes, torn: bool = False) -> None:

@@ -8,20 +8,11 @@ import pytest
 from ledger.shelf import AMBIGUOUS, URL, opening
 
 from replay.errors import BusyError, UsageError
-from replay.ledger import NO_SLOT, Destination, History, begin, open_ledger, settle, totals
+from replay.ledger import NO_SLOT, Destination, History, begin, settle, totals
 from replay.records import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from replay.ledger import Past, Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with open_ledger(tmp_path / "ledger.sqlite") as opened:
-        yield opened
 
 
 def doubtful(store: Store, name: str) -> int:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,6 @@ from replay.ledger import (
     find_target,
     open_ledger,
     recover_dead,
-    recovery,
     reopen,
     totals,
 )
@@ -27,7 +27,7 @@ from replay.ledger.window import Window, is_live
 from replay.records import Outcome
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from replay.settings import Postgres
 
 RACER = """
 import json, os, sys, time
@@ -35,10 +35,12 @@ from pathlib import Path
 from ledger.shelf import DELIVERED, opening
 from replay.errors import BusyError
 from replay.ledger import begin, open_ledger, recover_dead, reopen
-ledger, name, how, start = Path(sys.argv[1]), sys.argv[2], sys.argv[3], float(sys.argv[4])
+from replay.settings import parse_ledger
+ledger, name, how, start, windows = sys.argv[1:]
+ledger, start, windows = parse_ledger(ledger), float(start), Path(windows)
 while time.time() < start:
     pass
-with open_ledger(ledger) as store:
+with open_ledger(ledger, windows) as store:
     try:
         if how == "recover":
             recover_dead(store)
@@ -58,14 +60,15 @@ with open_ledger(ledger) as store:
 """
 
 
-def race(ledger: Path, *racers: tuple[str, str]) -> list[object]:
+def race(ledger: Path | Postgres, windows: Path, *racers: tuple[str, str]) -> list[object]:
     """What each of these processes got that started at the same moment; then all of them end."""
     import time  # noqa: PLC0415
 
     start = str(time.time() + 0.4)
+    place = str(ledger) if isinstance(ledger, Path) else ledger.url
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", RACER, str(ledger), name, how, start],
+            [sys.executable, "-c", RACER, place, name, how, start, str(windows)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -80,29 +83,32 @@ def race(ledger: Path, *racers: tuple[str, str]) -> list[object]:
 
 
 @pytest.mark.parametrize("_", range(3))
-def test_of_two_that_begin_with_the_same_rows_one_is_refused(tmp_path: Path, _: int) -> None:
-    said = race(tmp_path / "ledger.sqlite", ("one", "begin"), ("two", "begin"), ("three", "begin"))
+def test_of_two_that_begin_with_the_same_rows_one_is_refused(
+    tmp_path: Path, ledger: Path | Postgres, _: int
+) -> None:
+    said = race(ledger, tmp_path, ("one", "begin"), ("two", "begin"), ("three", "begin"))
     assert sorted(map(str, said)) == ["1", "busy", "busy"]
 
 
 @pytest.mark.parametrize("_", range(3))
-def test_of_two_that_resume_the_same_dead_run_one_is_refused(tmp_path: Path, _: int) -> None:
-    ledger = tmp_path / "ledger.sqlite"
-    with open_ledger(ledger) as store, begin(store, opening(store, "run")) as book:
+def test_of_two_that_resume_the_same_dead_run_one_is_refused(
+    tmp_path: Path, ledger: Path | Postgres, _: int
+) -> None:
+    with open_ledger(ledger, tmp_path) as store, begin(store, opening(store, "run")) as book:
         (copy,) = book.copies.values()
         book.start(book.announce([(copy, 5), (copy, 6)])[0])
-    said = race(ledger, ("run", "reopen"), ("run", "reopen"), ("x", "recover"), ("y", "recover"))
+    said = race(ledger, tmp_path, ("run", "reopen"), ("run", "reopen"), ("x", "recover"), ("y", "recover"))
     assert sorted(map(str, said)) == ["1", "busy", "recovered", "recovered"]
-    with open_ledger(ledger) as store:
+    with open_ledger(ledger, tmp_path) as store:
         assert said_of(store, copy, range(1, 7)) == {1: Outcome.DELIVERED, 5: Outcome.AMBIGUOUS}
-    assert windows(ledger) == []
+    assert windows(tmp_path / "any") == []
 
 
-def test_a_live_run_is_never_taken_for_dead(tmp_path: Path) -> None:
+def test_a_live_run_is_never_taken_for_dead(tmp_path: Path, ledger: Path | Postgres) -> None:
     with (
-        open_ledger(tmp_path / "ledger.sqlite") as store,
+        open_ledger(ledger, tmp_path) as store,
         begin(store, opening(store, "run")) as book,
-        open_ledger(store.path) as other,
+        open_ledger(ledger, tmp_path) as other,
     ):
         (copy,) = book.copies.values()
         book.announce([(copy, 1)])
@@ -115,10 +121,10 @@ def test_a_live_run_is_never_taken_for_dead(tmp_path: Path) -> None:
         assert len(windows(store.path)) == 1
 
 
-def test_runs_over_other_rows_live_side_by_side(tmp_path: Path) -> None:
+def test_runs_over_other_rows_live_side_by_side(tmp_path: Path, ledger: Path | Postgres) -> None:
     with (
-        open_ledger(tmp_path / "ledger.sqlite") as store,
-        open_ledger(store.path) as other,
+        open_ledger(ledger, tmp_path) as store,
+        open_ledger(ledger, tmp_path) as other,
         begin(store, opening(store, "one", b"a\n")) as first,
         begin(other, opening(other, "two", b"b\n")) as second,
     ):
@@ -130,8 +136,10 @@ def test_runs_over_other_rows_live_side_by_side(tmp_path: Path) -> None:
             assert totals(store, book.run).rows == {"delivered": 1}
 
 
-def test_a_run_that_dies_while_another_is_planned_is_ended_before_that_one_begins(tmp_path: Path) -> None:
-    with open_ledger(tmp_path / "ledger.sqlite") as store:
+def test_a_run_that_dies_while_another_is_planned_is_ended_before_that_one_begins(
+    tmp_path: Path, ledger: Path | Postgres
+) -> None:
+    with open_ledger(ledger, tmp_path) as store:
         first = begin(store, opening(store, "one"))
         (copy,) = first.copies.values()
         planned = opening(store, "two")
@@ -142,11 +150,11 @@ def test_a_run_that_dies_while_another_is_planned_is_ended_before_that_one_begin
 
 
 def test_a_run_that_dies_just_after_it_was_looked_at_is_still_in_the_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ledger: Path | Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with open_ledger(tmp_path / "ledger.sqlite") as store:
+    with open_ledger(ledger, tmp_path) as store:
         begin(store, opening(store, "one")).__exit__(None, None, None)
-        monkeypatch.setattr(recovery, "is_live", lambda path: True)
+        monkeypatch.setattr(type(store), "is_live", lambda *_: True)
         with pytest.raises(BusyError, match="one is sending"):
             begin(store, opening(store, "two"))
         with pytest.raises(BusyError, match="one is sending"):
@@ -170,7 +178,7 @@ def test_a_leftover_window_of_entries_that_the_ledger_lost_is_damage(tmp_path: P
 def test_windows_that_nobody_needs_are_swept(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.sqlite"
     Window(tmp_path / "ledger.sqlite.never-begun.1.00000000.window").close(remove=False)
-    with open_ledger(ledger) as store:
+    with open_ledger(ledger, tmp_path) as store:
         recover_dead(store)
     assert windows(ledger) == []
 
@@ -183,10 +191,12 @@ def test_many_may_ask_whether_a_window_is_live(tmp_path: Path) -> None:
     assert not is_live(window.path)
 
 
-def test_what_another_run_left_ambiguous_is_told_until_one_delivers_it(tmp_path: Path) -> None:
+def test_what_another_run_left_ambiguous_is_told_until_one_delivers_it(
+    tmp_path: Path, ledger: Path | Postgres
+) -> None:
     from replay.ledger import History  # noqa: PLC0415
 
-    with open_ledger(tmp_path / "ledger.sqlite") as store:
+    with open_ledger(ledger, tmp_path) as store:
         for name, result in (("one", AMBIGUOUS), ("two", DELIVERED)):
             with begin(store, opening(store, name)) as book:
                 (copy,) = book.copies.values()
@@ -200,8 +210,8 @@ def test_what_another_run_left_ambiguous_is_told_until_one_delivers_it(tmp_path:
         assert History(store, copy, again=True).past(1, 10).is_blank
 
 
-def test_a_run_of_another_ledger_is_told_so(tmp_path: Path) -> None:
-    with open_ledger(tmp_path / "ledger.sqlite") as store, pytest.raises(StorageError, match="--ledger"):
+def test_a_run_of_another_ledger_is_told_so(tmp_path: Path, ledger: Path | Postgres) -> None:
+    with open_ledger(ledger, tmp_path) as store, pytest.raises(StorageError, match="--ledger"):
         reopen(store, opening(store, "never"))
 
 
@@ -211,19 +221,20 @@ def target(store: Store, name: str, **said: object) -> int:
     return int(store.one("SELECT target FROM runs WHERE name = ?", name))
 
 
-def test_another_key_is_refused_unless_it_is_said_what_it_is(tmp_path: Path) -> None:
-    with open_ledger(tmp_path / "ledger.sqlite") as store:
+def test_another_key_is_refused_unless_it_is_said_what_it_is(tmp_path: Path, ledger: Path | Postgres) -> None:
+    with open_ledger(ledger, tmp_path) as store:
         known = target(store, "first", key="one")
         with pytest.raises(UsageError, match="--same-target"):
             target(store, "refused", key="two")
         assert target(store, "rotated", key="two", same_target=True) == known
         assert target(store, "rotated long ago", key="two") == known
         assert target(store, "another", key="three", again=True) != known
-        assert b"three" not in store.path.read_bytes()
+        if isinstance(ledger, Path):
+            assert b"three" not in ledger.read_bytes()
 
 
-def test_what_a_sandbox_took_is_known_to_no_other_run(tmp_path: Path) -> None:
-    with open_ledger(tmp_path / "ledger.sqlite") as store:
+def test_what_a_sandbox_took_is_known_to_no_other_run(tmp_path: Path, ledger: Path | Postgres) -> None:
+    with open_ledger(ledger, tmp_path) as store:
         sandbox = target(store, "sandbox", key="sandbox", private=True)
         assert find_target(store, Destination(URL)) is None
         assert target(store, "true", key="sandbox") != sandbox

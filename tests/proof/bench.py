@@ -49,7 +49,7 @@ class Seen:
 
     `twice`: rows that were read again after an attempt that may have been accepted, or was refused for
     good; `unread`: connections that were broken off when a request may have been on its way; `hurried`:
-    the most requests that were read while all had been asked to wait.
+    the most requests that were read while all had been asked to wait; `moments`: when requests were read.
     """
 
     attempts: dict[int, list[tuple[int, int | None, str]]]
@@ -57,6 +57,7 @@ class Seen:
     unread: int = 0
     most_in_flight: int = 0
     hurried: int = 0
+    moments: list[float] = field(default_factory=list)
 
     def words(self, row: int) -> list[str]:
         """How the attempts of a row ended, as the judge knows."""

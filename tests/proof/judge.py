@@ -54,6 +54,7 @@ class Case:
     most_in_flight: int = 0
     asked_to_wait: list[tuple[float, float]] = field(default_factory=list)
     hurried: dict[int, int] = field(default_factory=dict)
+    moments: list[float] = field(default_factory=list)
 
     def tick(self) -> int:
         self.clock += 1
@@ -66,6 +67,7 @@ class Case:
             self.twice.append(row)
         attempt = Attempt(self.tick())
         before.append(attempt)
+        self.moments.append(time.monotonic())
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         self._note_hurry()
@@ -95,6 +97,7 @@ class Case:
             "attempts": attempts,
             "twice": self.twice,
             "unread": self.unread,
+            "moments": self.moments,
             "most_in_flight": self.most_in_flight,
             "hurried": max(self.hurried.values(), default=0),
         }

@@ -54,6 +54,21 @@ def test_twenty_in_trouble_in_a_row_are_an_outage(trouble: Answer) -> None:
     assert weather.is_open
 
 
+def test_another_senders_word_opens_it_and_an_answered_probe_closes_it() -> None:
+    weather = Weather()
+    weather.breaker.open("no connection")
+    weather.breaker.open("the first word stands")
+    assert weather.breaker.outage is not None
+    assert weather.breaker.outage.reason == "no connection"
+
+    async def probe() -> None:
+        assert await weather.breaker.turn()
+        weather.note(OK, probe=True)
+
+    asyncio.run(probe())
+    assert not weather.is_open
+
+
 @pytest.mark.parametrize("calm", [OK, BAD, *PATIENCE], ids=lambda one: one.reason)
 def test_any_answer_breaks_the_row(calm: Answer) -> None:
     weather = Weather()
