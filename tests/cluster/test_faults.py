@@ -42,7 +42,7 @@ def test_a_worker_that_was_frozen_and_comes_back_sends_nothing_that_is_anothers(
     bench.until(keeper, 400)
     stop(cluster.workers[0])
     bench.until(keeper, 700)
-    time.sleep(LEASE_SECONDS + 2.5)  # its lease and the time of a request: another has its rows by now
+    time.sleep(LEASE_SECONDS + 3.5)  # its lease and the time of a request: another has its rows by now
     go_on(cluster.workers[0])
     told = bench.end(keeper)
     figures = judged(told, bench.seen, ROWS, kills=1, concurrency=HALF)
