@@ -152,6 +152,7 @@ def test_a_run_is_told_in_full_with_its_record(desk):
         "on_ambiguous": "hold",
         "max_failures": "none",
         "max_outage": 600.0,
+        "processes": 1,
         "limit": 2,
     }
     assert document["run"] in desk.type("runs", "last").out
