@@ -241,7 +241,8 @@ class Keeper:
                     await self._held.on_disk(halt, self._held.store, self._held.book.run, how)
                 with suppress(TimeoutError):
                     self._wake.clear()
-                    await asyncio.wait_for(self._wake.wait(), TICK_SECONDS)
+                    async with asyncio.timeout(TICK_SECONDS):
+                        await self._wake.wait()
                 await self._take_in()
                 if self.stopped_by is None:
                     await self._look_after()
