@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from replay.cluster.messages import Task
 
 CONNECT_SECONDS: Final = 10.0
-LOOK_SECONDS: Final = 3_600.0  # what workers may take to look at the sources: they read every byte
 
 _TALKATIVE: Final = ("distributed", "distributed.client", "distributed.gc", "tornado.application")
 """Loggers that write to standard error; what matters of it is said in our words."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
     from replay.cluster.engine import Work
-    from replay.cluster.messages import Task
+    from replay.cluster.messages import Reply, Task
     from replay.ledger import Book, End, Share, Store
     from replay.sender import Attempts
     from replay.settings import SendSettings
@@ -197,15 +197,23 @@ class Keeper:
         workers = (await asyncio.to_thread(engine.workers))[:most]
         if not workers:
             raise EngineError(f"--cluster {self._address}: no worker has joined the scheduler. Start some.")
-        for worker, reply in zip(
-            workers, await asyncio.to_thread(engine.ask, self._held.look, self._task, workers), strict=True
-        ):
+        for worker, reply in zip(workers, await self._looked(engine, workers), strict=False):
             if reply.kind is not None:
                 kind = reply.kind if reply.kind in ("source", "storage") else "error"
                 self.stop(kind, f"{reply.words} (worker {worker}) Nothing was sent; replay resume goes on.")
                 return
         if self.stopped_by is None:
             await self._deal(workers)
+
+    async def _looked(self, engine: Engine, workers: list[str]) -> list[Reply]:
+        """What the workers say of the sources, which may take long; nothing where the run stops first."""
+        asked = asyncio.ensure_future(asyncio.to_thread(engine.ask, self._held.look, self._task, workers))
+        while not asked.done() and self.stopped_by is None:
+            await asyncio.wait([asked], timeout=TICK_SECONDS)
+        if asked.done():
+            return asked.result()
+        asked.add_done_callback(lambda late: late.cancelled() or late.exception())  # ends when we hang up
+        return []
 
     async def _deal(self, workers: list[str]) -> None:
         held, count = self._held, len(workers)
@@ -242,7 +250,8 @@ class Keeper:
                     await self._held.on_disk(halt, self._held.store, self._held.book.run, how)
                 with suppress(TimeoutError):
                     self._wake.clear()
-                    await asyncio.wait_for(self._wake.wait(), TICK_SECONDS)
+                    async with asyncio.timeout(TICK_SECONDS):
+                        await self._wake.wait()
                 await self._take_in()
                 if self.stopped_by is None:
                     await self._look_after()

@@ -19,7 +19,6 @@ class Task(msgspec.Struct):
     """
 
     version: str
-    name: str
     ledger: str
     ledger_name: str
     lease_seconds: float

@@ -101,7 +101,9 @@ class Worker:
         """Ask for turns when they run short, and hear what holds for all, several times a second."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(asks.wait(), POLL_SECONDS)
+                # not wait_for: in Python 3.11 it may swallow a cancellation
+                async with asyncio.timeout(POLL_SECONDS):
+                    await asks.wait()
             asks.clear()
             lent = await self._ask(turns.wish(_halted(sender), self._new_outage(sender)), asking)
             turns.take_in(lent)

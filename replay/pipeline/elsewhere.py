@@ -67,7 +67,6 @@ def keeper_of(  # noqa: PLR0913 - what a run consists of
     assert isinstance(settings.ledger, Postgres)
     task = Task(
         version=_VERSION,
-        name=name,
         ledger=_without_password(settings.ledger.url),
         ledger_name=str(settings.ledger),
         lease_seconds=store.lease_seconds,  # type: ignore[attr-defined]

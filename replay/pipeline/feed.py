@@ -132,6 +132,7 @@ async def ahead(items: Generator[Batch, None, None]) -> AsyncGenerator[Batch, No
     """Yield each item while a thread makes the next one; the items are closed with it."""
     coming = asyncio.ensure_future(asyncio.to_thread(next, items, None))
     try:
+        # Cancelled, it is this wait that ends: the thread goes on, and is waited for below.
         while (item := await asyncio.shield(coming)) is not None:
             coming = asyncio.ensure_future(asyncio.to_thread(next, items, None))
             yield item

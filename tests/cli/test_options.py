@@ -90,7 +90,7 @@ def test_a_ledger_that_cannot_be_used_stops_the_run_in_words_before_anything_is_
 
 
 def test_a_ledger_that_is_locked_midway_stops_the_run_in_words_and_resume_goes_on(desk, monkeypatch):
-    monkeypatch.setattr("replay.ledger.store.open_ledger.__defaults__", (0.2,))
+    monkeypatch.setattr("replay.ledger.places.open_ledger.__defaults__", (None, 0.2))
     desk.numbered(300)
     ledger = desk.folder / "replay-runs" / "ledger.sqlite"
     held = []

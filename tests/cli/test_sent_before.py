@@ -266,7 +266,7 @@ def test_a_ledger_of_its_own_knows_what_it_was_told_and_nothing_else(desk):
             desk.send(server, "--ledger", "sqlite:///mine.sqlite", "--runs", "elsewhere").rows["skipped"] == 5
         )
         assert desk.send(server).rows["delivered"] == 5
-    refused = desk.send(server, "--ledger", "postgresql://me:s3cret@host/db")
+    refused = desk.send(server, "--ledger", "mysql://me:s3cret@host/db")
     assert refused.code == 2
     assert "s3cret" not in refused.out + refused.err
 

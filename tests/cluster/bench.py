@@ -79,7 +79,3 @@ class ClusterBench(Bench):
                 first += 1
             most = max(most, place - first + 1)
         return most
-
-
-def interrupt(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()

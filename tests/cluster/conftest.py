@@ -9,8 +9,6 @@ from cli.desk import KEY, Desk
 from cluster.dask import Cluster
 from proof.bench import Judge
 
-from replay.ledger import postgres as leases
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -22,12 +20,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
     monkeypatch.setenv("HACKLE_API_KEY", KEY)
     monkeypatch.setenv("COLUMNS", "200")
     return Desk(tmp_path, capfd)
-
-
-@pytest.fixture
-def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever is gone is missed soon."""
-    monkeypatch.setattr(leases, "LEASE_SECONDS", 4.0)
 
 
 @pytest.fixture(scope="module")

@@ -47,12 +47,12 @@ def test_one_of_three_workers_and_the_keeper_are_killed_and_resume_ends_the_run(
 def test_the_rows_of_a_killed_worker_go_to_the_others(
     tmp_path: Path, judge: Judge, cluster: Cluster, postgres: Server
 ) -> None:
-    bench = ClusterBench(tmp_path, judge, Plan(latency=0.02), 1_600, cluster, postgres)
+    bench = ClusterBench(tmp_path, judge, Plan(latency=0.02), 1_000, cluster, postgres)
     keeper = bench.send("--rate", "400/s", "--concurrency", str(CONCURRENCY))
-    bench.until(keeper, 600)
+    bench.until(keeper, 400)
     kill(cluster.workers[0])
     told = bench.end(keeper)
-    figures = judged(told, bench.seen, 1_600, kills=1, concurrency=CONCURRENCY // WORKERS)
+    figures = judged(told, bench.seen, 1_000, kills=1, concurrency=CONCURRENCY // WORKERS)
     assert figures.faults == (), told
     assert (told.summary["state"], told.rows["pending"]) == ("finished", 0)
     again = bench.end(bench.resume())
