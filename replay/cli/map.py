@@ -11,9 +11,8 @@ from typing import Annotated
 import typer
 
 from replay.cli import completing
-from replay.cli.config import look_for
 from replay.cli.epilogs import epilog
-from replay.cli.options import Quiet, Reading, grouped
+from replay.cli.options import SOURCES, Quiet, Reading, grouped
 
 
 def add_to(app: typer.Typer) -> None:
@@ -39,7 +38,13 @@ class Drafting:
         typer.Option("--output", "-o", help="Write the mapping into this file, instead of printing it."),
     ] = None
     preset: Annotated[
-        str | None, typer.Option("--preset", metavar="NAME", help="Use this preset instead of looking.")
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help="Use this preset instead of looking.",
+            autocompletion=completing.presets,
+        ),
     ] = None
     list_: Annotated[bool, typer.Option("--list", help="List the presets.")] = False
     force: Annotated[bool, typer.Option("--force", help="Let --output overwrite its file.")] = False
@@ -49,17 +54,7 @@ class Drafting:
 def draft_mapping(
     reading: Reading,
     drafting: Drafting,
-    sources: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="SOURCE",
-            help="Files, globs, folders, addresses, or -.",
-            show_default=False,
-            is_eager=True,
-            callback=look_for,
-            autocompletion=completing.sources,
-        ),
-    ] = None,
+    sources: Annotated[list[str] | None, SOURCES] = None,
 ) -> int:
     """Draft a mapping by looking at the data: read it, mend it, then check with it.
 

@@ -54,17 +54,15 @@ Masked = Annotated[
         autocompletion=completing.columns,
     ),
 ]
-Sources = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="SOURCE",
-        help="Files, globs, folders, addresses, or -.",
-        show_default=False,
-        is_eager=True,
-        callback=look_for,
-        autocompletion=completing.sources,
-    ),
-]
+SOURCES: Final = typer.Argument(
+    metavar="SOURCE",
+    help="Files, globs, folders, addresses, or -.",
+    show_default=False,
+    is_eager=True,
+    callback=look_for,
+    autocompletion=completing.sources,
+)
+Sources = Annotated[list[str], SOURCES]
 
 
 @dataclass(frozen=True, slots=True)
