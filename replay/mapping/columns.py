@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -80,8 +80,11 @@ def filled(column: pd.Series[Any]) -> pd.Series[Any]:
     return kept
 
 
-def drop_absent(values: Iterable[Any], places: Iterable[int]) -> pd.Series[Any]:
+def drop_absent(values: Sequence[Any], places: Sequence[int]) -> pd.Series[Any]:
     """The column of those values that are there: no null and no empty text."""
+    kinds = set(map(type, values))
+    if type(None) not in kinds and (str not in kinds or "" not in values):
+        return build(values, places)
     kept = [(place, value) for place, value in zip(places, values, strict=True) if not is_absent(value)]
     return build([value for _, value in kept], [place for place, _ in kept])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -88,7 +89,7 @@ class Reading:
         """What stands at a place, uncast; `shown` is the field of what is found wrong there."""
         if place.column is None and len(place.path) == 1:
             (name,) = place.path
-            values = [record.get(name) if type(record) is dict else None for record in self.records]
+            values = _members(self.records, name)
             return columns.drop_absent(values, range(len(values)))
         if place.column is None:
             return self._picked(shown, place, self.records, range(len(self.records)))
@@ -169,6 +170,14 @@ def _does_not_read(place: Located) -> str:
         f"column {place.owner!r} is not written as format = {place.format.shown!r} shows; "
         "mend the value or the format"
     )
+
+
+def _members(records: list[Any], name: str) -> list[Any]:
+    """The member of this name of each record, None where there is none."""
+    try:
+        return list(map(itemgetter(name), records))
+    except (KeyError, TypeError):
+        return [record.get(name) if type(record) is dict else None for record in records]
 
 
 def as_taken(target: Target, column: pd.Series[Any], findings: list[Finding]) -> pd.Series[Any]:

@@ -30,4 +30,4 @@ ZIP_MEMBERS: Final = 10_000  # files in one archive
 XZ_MEMORY_BYTES: Final = 256 * MIB
 
 TABLE_ROWS: Final = 20_000  # rows of one chunk of a table
-RECORD_ROWS: Final = 1_000  # rows of one chunk of records: small ones spare the garbage collector
+RECORD_ROWS: Final = 2_000  # rows of one chunk of records: small ones spare the garbage collector

@@ -152,3 +152,19 @@ def test_records_come_in_small_stretches_that_count_on() -> None:
     assert [len(stretch.rows) for stretch in stretches] == [bounds.RECORD_ROWS, bounds.RECORD_ROWS, 1]
     assert stretches[2].rows.tolist() == stretches[2].lines.tolist() == [2 * bounds.RECORD_ROWS + 1]
     assert stretches[0].frame[0].dtype == object
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"a":1,"a":2}',
+        b'{"a":1,"b":2,"a":"x,y"}',
+        b'{ "a" : 1 , "a" : 2 }',
+        b'{"a":",","a":2}',
+        b'{"a":1,"b":{"c":1,"c":2}}',
+        b'{"a":1,"b":[{"c":1,"c":2}]}',
+    ],
+)
+def test_a_name_twice_is_told_whatever_stands_around_it(line: bytes) -> None:
+    with pytest.raises(ValueError, match="comes twice in one object"):
+        read_record(line)

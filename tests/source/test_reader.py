@@ -59,7 +59,7 @@ def test_unreadable_rows_are_in_the_chunk_of_their_stretch(read_bytes: Callable[
 def test_a_file_of_nothing_but_unreadable_rows_comes_in_bounded_chunks(
     read_bytes: Callable[..., Any],
 ) -> None:
-    got = read_bytes("a.jsonl", b"x\n" * 5000)
+    got = read_bytes("a.jsonl", b"x\n" * (5 * bounds.RECORD_ROWS))
     assert [len(chunk.unreadable) for chunk in got.chunks] == [bounds.RECORD_ROWS] * 5
     assert got.values == []
 
