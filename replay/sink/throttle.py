@@ -22,7 +22,7 @@ from replay.sink.pace import CLIMB_SECONDS, Pace
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-BURST_SECONDS: Final = 0.015
+BURST_SECONDS: Final = 0.01
 NAP_SECONDS: Final = 0.001  # the shortest sleep: an event loop knows no shorter one, it would spin
 
 
