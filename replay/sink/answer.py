@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import aiohttp
 import msgspec
+from aiohttp.http_exceptions import HttpProcessingError
 
 
 class Meaning(StrEnum):
@@ -126,6 +127,7 @@ _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ServerDisconnectedError, "the server closed the connection without an answer"),
     (aiohttp.ClientPayloadError, "the answer broke off"),
     (aiohttp.ClientResponseError, "the answer was not HTTP"),
+    (HttpProcessingError, "the answer was not HTTP"),
     (ConnectionResetError, "the connection was reset"),
     (aiohttp.ClientOSError, "the connection failed"),
     (aiohttp.ClientConnectionError, "the connection failed"),

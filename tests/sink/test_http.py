@@ -13,13 +13,15 @@ import aiohttp
 import pytest
 import uvloop
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http import StreamWriter
+from aiohttp.connector import Connection
+from multidict import CIMultiDict
 from sink.origin import Drip, Eof, Hang, Origin, Raw, Reply, Request, Reset
+from yarl import URL
 
 from replay.errors import AuthError, StorageError
 from replay.settings import SinkSettings
 from replay.sink import Answer, HttpSink, Meaning
-from replay.sink.http import _Body
+from replay.sink.exchange import Exchange, Post
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
@@ -193,7 +195,7 @@ def test_an_endless_body_is_cut_off_and_the_status_stands() -> None:
 
 
 def test_a_body_that_never_comes_does_not_hold_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("replay.sink.http.BODY_SECONDS", 0.05)
+    monkeypatch.setattr("replay.sink.exchange.BODY_SECONDS", 0.05)
     stuck = Reply(400, {"Content-Length": "9"}, b"half")
     first, second = asyncio.run(answers_of(Origin([stuck, Reply()]), attempts=2))
     assert (first.meaning, first.reason) == (Meaning.ROW_REFUSED, "400 half")
@@ -274,9 +276,8 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_rows(play: Ca
 
 def _unasked(sink: HttpSink) -> bool:
     """Whether bytes have arrived on an idle connection."""
-    assert sink._session is not None
-    assert sink._session.connector is not None
-    pools = sink._session.connector._conns.values()
+    assert sink._connector is not None
+    pools = sink._connector._conns.values()
     return any(protocol.should_close for pool in pools for protocol, _ in pool)
 
 
@@ -548,6 +549,7 @@ class Wire(asyncio.Transport):
         super().__init__()
         self.written = b""
         self.closing = False
+        self.ends: Callable[[None], None] = id
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += bytes(data)
@@ -555,24 +557,71 @@ class Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return self.closing
 
+    def get_write_buffer_size(self) -> int:
+        return 0
 
-@pytest.mark.parametrize("state", ["clean", "closing", "spoken on unasked", "withdrawn"])
-def test_a_body_is_written_only_to_an_open_and_silent_connection(state: str) -> None:
+    def close(self) -> None:
+        self.closing = True
+        self.ends(None)
+
+
+class OneWire:
+    """What leads to one connection over a wire of our own."""
+
+    def __init__(self, post: Post, connection: Connection) -> None:
+        self.written = post.written
+        self._connection = connection
+
+    async def connect(self) -> Connection:
+        return self._connection
+
+
+@pytest.mark.parametrize("state", ["clean", "closing", "spoken on unasked", "gone"])
+def test_a_request_is_written_only_to_an_open_and_silent_connection(state: str) -> None:
     async def story() -> None:
         loop = asyncio.get_running_loop()
         protocol, wire, starts = ResponseHandler(loop), Wire(), []
         protocol.connection_made(wire)
-        body = _Body(BODY, lambda: starts.append(1))
+        wire.ends = protocol.connection_lost
         wire.closing = state == "closing"
-        body.withdrawn = state == "withdrawn"
         if state == "spoken on unasked":
             protocol.data_received(EMPTY)
-        ended = await asyncio.gather(body.write(StreamWriter(protocol, loop)), return_exceptions=True)
+        if state == "gone":
+            protocol.connection_lost(None)
+        async with aiohttp.TCPConnector() as connector:
+            post = Post(connector, URL("http://127.0.0.1:9/v1/track"), CIMultiDict(), None)
+            lone = OneWire(post, Connection(connector, post._request.connection_key, protocol, loop))
+            exchange = Exchange(lambda: starts.append(1))
+            running = asyncio.ensure_future(exchange.run(lone, BODY))
+            await asyncio.sleep(0)
+            if state == "clean":
+                protocol.data_received(EMPTY)
+            (ended,) = await asyncio.gather(running, return_exceptions=True)
         clean = state == "clean"
-        assert isinstance(ended[0], aiohttp.ClientConnectionError) is not clean
-        assert (body.started, bool(starts), wire.written) == (clean, clean, BODY if clean else b"")
+        assert isinstance(ended, aiohttp.ClientConnectionError) is not clean
+        assert (exchange.started, bool(starts), wire.written.endswith(BODY)) == (clean, clean, clean)
+        assert (exchange.status, bool(wire.written)) == (200 if clean else 0, clean)
 
     asyncio.run(story())
+
+
+def test_a_request_that_is_answered_before_it_has_left_costs_its_connection(play: Callable[..., Any]) -> None:
+    async def story() -> None:
+        answered, heads = asyncio.Event(), []
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            heads.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(EMPTY if len(heads) > 1 else b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            await answered.wait()
+
+        async with listening(serve) as port, sink_to(f"http://127.0.0.1:{port}/v1/track") as sink:
+            first = await sink.attempt(b"x" * 20_000_000)
+            second = await sink.attempt(BODY)
+            answered.set()
+        assert (first.meaning, second.meaning) == (Meaning.ROW_REFUSED, Meaning.ACCEPTED)
+        assert len(heads) == 2
+
+    play(story())
 
 
 class Counting(asyncio.Protocol):
