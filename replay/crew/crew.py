@@ -48,6 +48,9 @@ class Recorder(Protocol):
     def on_end(self, event: Event, result: Result) -> None:
         """The row ended so."""
 
+    def on_delivered(self, events: Sequence[Event], result: Result) -> None:
+        """Rows, one or more, that a process has marked already were delivered so."""
+
     def on_take_back(self, event: Event, result: Result) -> None:
         """What was told of this row's end does not hold: it is pending."""
 
@@ -271,8 +274,10 @@ class Crew:
         self._count(member, news)
         for serial in news.extra:
             self._write_down(self._recorder.tell_extra, member.rows[serial])
-        for serial in news.delivered:
-            self._end(member.take(serial), _DELIVERED)
+        if news.delivered:
+            events = member.take_all(news.delivered)
+            self._recorder.on_delivered(events, _DELIVERED)
+            self._look_at(events[0], _DELIVERED)
         for ended in news.ended:
             result = Result(ended.outcome, ended.status, ended.attempts, ended.reason)
             self._write_down(self._end, member.take(ended.serial), result)
@@ -280,6 +285,10 @@ class Crew:
 
     def _end(self, event: Event, result: Result) -> None:
         self._recorder.on_end(event, result)
+        self._look_at(event, result)
+
+    def _look_at(self, event: Event, result: Result) -> None:
+        """Stop if rows have ended so often enough; of rows that were delivered one tells as much as all."""
         if enough := self._limits.add(event, result):
             self.stop(*enough)
 

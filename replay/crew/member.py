@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from replay.crew.messages import FromProcess, Setup, ToProcess
     from replay.records import Event
 
-ROWS_MAX: Final = 5_000  # rows that a process has and has not told the end of
+ROWS_MAX: Final = 10_000  # rows that a process has and has not told the end of
 ROWS_STEP: Final = 500  # rows in one message
 ENDING_SECONDS: Final = 5.0  # what a process that has said its last word may take to end
 
@@ -101,6 +101,10 @@ class Member:
     def take(self, serial: int) -> Event:
         """A row that the process has told the end of."""
         return self.rows.pop(serial)
+
+    def take_all(self, serials: Sequence[int]) -> list[Event]:
+        """Rows that the process has told the end of."""
+        return list(map(self.rows.pop, serials))
 
     def make_room(self) -> None:
         """Let whoever waits look again."""

@@ -20,12 +20,16 @@ def share_of(lanes: Sequence[str], processes: int) -> int | None:
     """
     if not lanes:
         return None
-    name = next((lane for lane in lanes if lane.startswith(_DEVICE)), lanes[0])
-    return crc32(name.encode()) % processes
+    for lane in lanes:
+        if lane.startswith(_DEVICE):
+            return crc32(lane.encode()) % processes
+    return crc32(lanes[0].encode()) % processes
 
 
 def shares(events: Iterable[Event], processes: int, *, by_user: bool) -> list[list[Event]]:
     """Rows in as many parts as there are processes, each in the order of the rows."""
+    if processes == 1:
+        return [list(events)]
     parts: list[list[Event]] = [[] for _ in range(processes)]
     for place, event in enumerate(events):
         share = share_of(event.lanes, processes) if by_user else None

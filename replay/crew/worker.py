@@ -6,6 +6,7 @@ When the run's process is gone it ends at once: what its rows had come to stands
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -47,6 +48,7 @@ NEWS_SECONDS: Final = 0.01
 NEWS_ROWS: Final = 256
 PULSE_SECONDS: Final = 0.2
 READ_BYTES: Final = 65_536
+GARBAGE_AT: Final = 50_000  # objects more than before, at which garbage is looked for
 
 
 class Voice:
@@ -240,6 +242,8 @@ def main() -> None:
     """Run until the work is done; Ctrl-C and SIGTERM are the run's to hear."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    gc.freeze()  # what is here now stays; and what comes and goes with rows is hardly ever a cycle
+    gc.set_threshold(GARBAGE_AT)
     control = socket.socket(fileno=int(sys.argv[1]))
     try:
         import uvloop  # noqa: PLC0415 - where it runs

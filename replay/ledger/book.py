@@ -91,6 +91,10 @@ class Book:
             self._window.mark(slot, STATES.get(result.outcome, _ANNOUNCED))
         self._news.append((slot, copy, row, result))
 
+    def end_marked(self, ended: Sequence[tuple[int, int, int, Result]]) -> None:
+        """Rows ended, each told by slot, copy, number and result; a sender process has marked them."""
+        self._news.extend(ended)
+
     def count(self, requests: int, retries: int, duplicates: int) -> None:
         """How many requests this leg has made so far."""
         before = self._before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -20,6 +21,8 @@ from replay.report import Counts, FailedFile, Files, UnreadableFile, shape_of
 from replay.sender import Attempts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from replay.ledger import Book, Store
     from replay.pipeline.choosing import Chosen
     from replay.pipeline.plan import Plan
@@ -125,6 +128,13 @@ class Recorder:
         if result.outcome in _FAILED and event.chunk is not None:
             self._append(event.source, event.chunk, {event.place: result})
 
+    def on_delivered(self, events: Sequence[Event], result: Result) -> None:
+        """Note that rows were delivered, whose marks stand in the window already."""
+        self._book.end_marked([(event.slot, event.copy, event.number, result) for event in events])
+        self.counts.add(result.outcome, result.status, result.reason, rows=len(events))
+        for key, rows in Counter([event.key for event in events]).items():
+            self.course.count_key(self._shown_key(key), delivered=True, rows=rows)
+
     def on_take_back(self, event: Event, result: Result) -> None:
         """Forget how a row ended: it is pending after all."""
         self.counts.add(result.outcome, result.status, result.reason, rows=-1)
@@ -187,7 +197,10 @@ class Recorder:
 
     def _key(self, event: Event) -> str:
         """The event key of a row as it may be shown."""
-        return self._plan.job.mask.hash(event.key) if self._hides_keys else event.key
+        return self._shown_key(event.key)
+
+    def _shown_key(self, key: str) -> str:
+        return self._plan.job.mask.hash(key) if self._hides_keys else key
 
     def _name(self, source: int) -> str:
         return self._kept[source].source.name

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from replay.sink import Answer, Passage, Throttle
 
 WINDOW_MIN: Final = 2_000
-WINDOW_PER_SENDER: Final = 40
+WINDOW_PER_SENDER: Final = 120
 NO_ROWS: Final = "the next rows are being read"
 WINDOW_STEP: Final = 64  # rows that must have left a full window before more are admitted
 

@@ -39,16 +39,21 @@ class Deadline:
 
 
 class Deadlines:
-    """Hands out time limits of `seconds` each; since all are equal, the oldest passes first."""
+    """Hands out time limits of `seconds` each; since all are equal, the oldest passes first.
+
+    Belongs to the running loop: to ask anew which one that is takes a call of the system's.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
         self._line: deque[Deadline] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self) -> Deadline:
         """A time limit for the calling task, from now on."""
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        loop = self._loop
+        task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("only a task can be cut off")
         line = self._line
@@ -62,7 +67,7 @@ class Deadlines:
 
     def _look(self) -> None:
         """Cut off what has taken too long, and wait for the next that may."""
-        loop, line = asyncio.get_running_loop(), self._line
+        loop, line = self._loop, self._line
         while line and (line[0].is_over or line[0].at <= loop.time()):
             deadline = line.popleft()
             if not deadline.is_over:

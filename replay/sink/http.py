@@ -53,7 +53,6 @@ class HttpSink:
         )
         proxy = proxy_for(settings.url)
         self._proxy = None if proxy is None else URL(proxy)
-        self._deadlines = Deadlines(settings.timeout)
         self._connector: aiohttp.TCPConnector | None = None
         self._post: Post | None = None
 
@@ -64,14 +63,15 @@ class HttpSink:
             keepalive_timeout=KEEPALIVE_SECONDS,
             ssl=ssl.create_default_context() if secure else True,
         )
+        self._deadlines = Deadlines(self._settings.timeout)
         self._post = Post(self._connector, self._url, self._headers, self._proxy)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._deadlines.close()
         if self._connector is not None:
+            self._deadlines.close()
             await self._connector.close()
 
     async def attempt(self, body: bytes, on_start: Callable[[], None] | None = None) -> Answer:

@@ -664,6 +664,7 @@ def test_whenever_the_server_read_a_byte_the_attempt_knew_that_it_had_started(
     async def story() -> None:
         seen = [await one(turns) for turns in range(30)]
         assert all(started for started, bytes_read in seen if bytes_read)
-        assert {started for started, _ in seen} == {True, False}
+        assert any(started for started, _ in seen)
+        assert way == "timeout" or not all(started for started, _ in seen)  # the shortest may be enough
 
     play(story())
