@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -144,9 +146,16 @@ class Mapped:
         columns = {target: column[column.index < end] for target, column in self.columns.items()}
         return replace(self, size=end, columns=columns)
 
+    def part(self, start: int, end: int) -> Mapped:
+        """What it makes of the places from `start` to before `end`, as if they were all; without findings."""
+        columns: dict[Target, pd.Series[Any]] = {}
+        for target, column in self.columns.items():
+            first, last = column.index.searchsorted([start, end])
+            columns[target] = column.iloc[first:last].set_axis(column.index[first:last] - start)
+        return Mapped(end - start, columns, [])
 
-@dataclass(slots=True, eq=False)
-class Event:
+
+class Event(msgspec.Struct, eq=False):
     """One row, ready to be sent.
 
     `source` is its place among the run's sources, `row` its number there. `lanes` are what it
@@ -162,17 +171,20 @@ class Event:
     row: int
     body: bytes
     lanes: tuple[str, ...]
-    chunk: Chunk | None = field(repr=False)
+    chunk: Chunk | None
     place: int
     started: bool = False
     waits: int = 0
-    followers: list[Event] | None = field(default=None, repr=False)
+    followers: list[Event] | None = None
     copy: int = 0
     number: int = 0
     slot: int = -1
     is_doubtful: bool = False
     left_at: float = 0.0
     key: str = ""
+
+    def __repr__(self) -> str:
+        return f"Event(source={self.source}, row={self.row}, lanes={self.lanes})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,14 +38,19 @@ def _custom(mapped: Mapped) -> Iterator[Target]:
 def _shared(size: int, columns: list[list[str | None]]) -> list[tuple[str, ...]]:
     if not columns:
         return [()] * size
+    if not any(None in column for column in columns):
+        return [*zip(*columns, strict=True)]
     return [tuple(lane for lane in row if lane is not None) for row in zip(*columns, strict=True)]
 
 
 def _lane(mapped: Mapped, target: Target) -> list[str | None]:
     """The lane that each row has of an identifier, None where it is absent or blank."""
     column, prefix = mapped.columns[target], f"{paths.show(target[1:])}="
+    values = column.tolist()
+    if len(values) == mapped.size and all(values) and not any(map(str.isspace, values)):
+        return [prefix + value for value in values]
     row: list[str | None] = [None] * mapped.size
-    for place, value in zip(column.index.tolist(), column.tolist(), strict=True):
+    for place, value in zip(column.index.tolist(), values, strict=True):
         if value and not value.isspace():
             row[place] = prefix + value
     return row

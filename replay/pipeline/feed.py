@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -64,50 +65,55 @@ def batches(plan: Plan, known: Known, copies: Dict[str, int]) -> Generator[Batch
 
 def events_of(source: int, chosen: Chosen, copies: Dict[str, int]) -> Iterator[list[Event]]:
     """The rows of a chunk that are to be sent, some at a time: the bodies of a chunk are much at once."""
-    users, is_sent = lanes(chosen.judged.mapped), chosen.fates == Fate.SEND
+    is_sent = chosen.fates == Fate.SEND
     for start in range(0, len(is_sent), EVENTS_AT_ONCE):
-        part = np.zeros(len(is_sent), dtype=np.bool_)
-        part[start : start + EVENTS_AT_ONCE] = is_sent[start : start + EVENTS_AT_ONCE]
-        if part.any():
-            yield _events(source, chosen, copies, users, part)
+        wanted = is_sent[start : start + EVENTS_AT_ONCE]
+        if wanted.any():
+            yield _events(source, chosen, copies, start, wanted)
 
 
 def _events(
-    source: int,
-    chosen: Chosen,
-    copies: Dict[str, int],
-    users: list[tuple[str, ...]],
-    part: NDArray[np.bool_],
+    source: int, chosen: Chosen, copies: Dict[str, int], start: int, wanted: NDArray[np.bool_]
 ) -> list[Event]:
+    """Events of the rows that a mask wants, of those from one place on."""
     chunk, names = chosen.judged.chunk, chosen.names
-    places = np.flatnonzero(part)
-    made = [body for body in bodies(chosen.judged.mapped, part) if body is not None]
-    keys = _event_keys(chosen.judged.mapped, places)
-    numbers = zip(chunk.rows[places].tolist(), names.rows[places].tolist(), strict=True)
-    facts = zip(places.tolist(), made, keys, numbers, strict=True)
+    mapped = chosen.judged.mapped.part(start, start + len(wanted))
+    places = (np.flatnonzero(wanted) + start).tolist()
+    doubtful = chosen.doubtful
+    facts = zip(
+        chunk.rows[places].tolist(),
+        (body for body in bodies(mapped, wanted) if body is not None),
+        compress(lanes(mapped), wanted.tolist()),
+        places,
+        [copies[names.uids[place]] for place in places],
+        names.rows[places].tolist(),
+        compress(_event_keys(mapped), wanted.tolist()),
+        strict=True,
+    )
     return [
         Event(
             source,
             row,
             body,
-            users[place],
+            users,
             chunk,
             place,
-            copy=copies[names.uids[place]],
+            copy=copy,
             number=number,
-            is_doubtful=place in chosen.doubtful,
+            is_doubtful=place in doubtful,
             key=key,
         )
-        for place, body, key, (row, number) in facts
+        for row, body, users, place, copy, number, key in facts
     ]
 
 
-def _event_keys(mapped: Mapped, places: NDArray[np.intp]) -> list[str]:
-    """The event key of each place, "" where there is none."""
+def _event_keys(mapped: Mapped) -> list[str]:
+    """The event key of each row, "" where there is none."""
+    keys = [""] * mapped.size
     column = mapped.columns.get(EVENT_KEY)
-    if column is None:
-        return [""] * len(places)
-    keys: list[str] = column.reindex(places).fillna("").tolist()
+    if column is not None:
+        for place, key in zip(column.index.tolist(), column.tolist(), strict=True):
+            keys[place] = key
     return keys
 
 
