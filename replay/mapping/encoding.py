@@ -1,7 +1,8 @@
 """Owns request bodies: the exact bytes of each row, put together a column at a time.
 
 Every value becomes the fragment `"name":value`; fragments are joined row by row into objects, in the
-order in which the API documents them. What is absent is left out.
+order in which the API documents them. What is absent is left out. Where nothing is absent, all pieces of
+all fragments are joined at once.
 """
 
 from __future__ import annotations
@@ -18,10 +19,15 @@ from replay import hackle
 from replay.mapping import columns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
     from numpy.typing import NDArray
 
     from replay.records import Mapped, Target
+
+Pieces = list[str | pa.Array]
+"""What texts are put together from: the same for every row, or a text a row."""
 
 _ENCODE: Final = msgspec.json.Encoder(decimal_format="number").encode
 _MUST_ESCAPE: Final = r'["\\\x00-\x1f]'
@@ -35,12 +41,58 @@ def bodies(mapped: Mapped, keep: NDArray[np.bool_]) -> list[bytes | None]:
 
     Compact JSON in UTF-8, numbers with all their digits.
     """
+    if keep.all() and all(len(column) == mapped.size for column in mapped.columns.values()):
+        return _join_pieces(_whole(mapped), mapped.size)
     rows = _Rows(mapped, keep)
     event = rows.named("event", hackle.EVENT_MEMBERS)
     user = rows.named("user", hackle.USER_MEMBERS)
     whole = _surround('{"event":{', _join([event], rows.size), '},"user":{', _join([user], rows.size), "}}")
-    made = iter(whole.cast(pa.large_binary()).to_pylist())
+    made = iter(_as_bytes(whole))
     return [next(made) if kept else None for kept in keep.tolist()]
+
+
+def _as_bytes(whole: pa.Array) -> list[bytes | None]:
+    made: list[bytes | None] = whole.cast(pa.large_binary()).to_pylist()
+    return made
+
+
+def _join_pieces(pieces: Pieces, size: int) -> list[bytes | None]:
+    merged: Pieces = []
+    for piece in pieces:
+        if merged and isinstance(piece, str) and isinstance(merged[-1], str):
+            merged[-1] += piece
+        else:
+            merged.append(piece)
+    is_one = len(merged) == 1  # no row has any value
+    return [str(merged[0]).encode()] * size if is_one else _as_bytes(_surround(*merged))
+
+
+def _whole(mapped: Mapped) -> Pieces:
+    """What stands in every body, one piece after another, where every row has every value."""
+    event, user = (
+        _fragments(mapped, (owner,), members)
+        for owner, members in (("event", hackle.EVENT_MEMBERS), ("user", hackle.USER_MEMBERS))
+    )
+    return ['{"event":{', *_with_commas(event), '},"user":{', *_with_commas(user), "}}"]
+
+
+def _fragments(mapped: Mapped, owner: Target, members: Iterable[str]) -> list[Pieces]:
+    """The pieces of each member of an object, its name first."""
+    found: list[Pieces] = []
+    for member in members:
+        target = (*owner, member)
+        inner = [t[-1] for t in mapped.columns if len(t) == len(target) + 1 and t[:-1] == target]
+        if inner:
+            within = _with_commas(_fragments(mapped, target, inner))
+            found.append([_name(member), "{", *within, "}"])
+        elif target in mapped.columns:
+            found.append([_name(member), *_pieces(mapped.columns[target])])
+    return found
+
+
+def _with_commas(fragments: list[Pieces]) -> Pieces:
+    first, *others = fragments or [[]]
+    return [*first, *(piece for fragment in others for piece in (",", *fragment))]
 
 
 class _Rows:
@@ -85,23 +137,26 @@ def _name(name: str) -> str:
     return _ENCODE(name).decode() + ":"
 
 
+def _pieces(column: pd.Series[Any]) -> Pieces:
+    """What the JSON text of each value is made of, piece by piece."""
+    if not columns.is_text(column):
+        return [_values(column)]
+    texts = columns.texts(column)
+    special = pc.match_substring_regex(texts, _MUST_ESCAPE)
+    if not pc.any(special).as_py():
+        return ['"', texts, '"']
+    escaped = [_ENCODE(text).decode() for text in texts.filter(special).to_pylist()]
+    return [pc.replace_with_mask(_surround('"', texts, '"'), special, pa.array(escaped, _TEXT))]
+
+
 def _values(column: pd.Series[Any]) -> pa.Array:
     """The JSON text of each value."""
     if columns.is_text(column):
-        return _quote(columns.texts(column))
+        return _surround(*_pieces(column))
     values = column.tolist()
     if column.dtype != object and values:  # plain numbers and booleans hold no comma
         return pa.array(_ENCODE(values)[1:-1].decode().split(","), _TEXT)
     return pa.array([_ENCODE(value).decode() for value in values], _TEXT)
-
-
-def _quote(texts: pa.Array) -> pa.Array:
-    quoted = _surround('"', texts, '"')
-    special = pc.match_substring_regex(texts, _MUST_ESCAPE)
-    if not pc.any(special).as_py():
-        return quoted
-    escaped = [_ENCODE(text).decode() for text in texts.filter(special).to_pylist()]
-    return pc.replace_with_mask(quoted, special, pa.array(escaped, _TEXT))
 
 
 def _surround(*parts: str | pa.Array) -> pa.Array:

@@ -212,3 +212,13 @@ def test_a_self_mapping_is_used_where_the_mapping_names_no_field() -> None:
     assert made(apply(records(EXAMPLE), Mapping.parse({"rules": {"field-unknown": "off"}}, "m"))) == [
         msgspec.json.encode(EXAMPLE)
     ]
+
+
+@settings(deadline=None)
+@given(st.lists(api_records(), min_size=1, max_size=6))
+def test_a_row_has_the_same_body_whatever_the_others_lack(rows: list[Any]) -> None:
+    alone = [made(apply(records(row), None))[0] for row in rows]
+    together = made(apply(records(*rows, {"event": {}, "user": {}}), None))
+    decode = msgspec.json.Decoder(float_hook=Decimal).decode
+    assert together[-1] == b'{"event":{},"user":{}}'
+    assert [decode(body or b"") for body in together[:-1]] == [decode(body or b"") for body in alone]
