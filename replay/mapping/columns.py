@@ -63,6 +63,16 @@ def from_texts(array: pa.Array, index: Any) -> pd.Series[Any]:
     return pd.Series(array, index=index, dtype="str")
 
 
+def from_values(values: pa.Array | list[Any]) -> pd.Series[Any]:
+    """The column of a value a row, absent ones left out: a list, or an Arrow array of one type."""
+    if isinstance(values, list):
+        return drop_absent(values, range(len(values)))
+    index = pd.RangeIndex(len(values))
+    if values.type == pa.large_string():
+        return filled(from_texts(values, index))
+    return pd.Series(values.to_numpy(zero_copy_only=False), index=index)
+
+
 def present(cells: pd.Series[Any], size: int) -> pd.Series[Any]:
     """A table's column of cells as a column of values: empty cells are absent."""
     column = pd.Series(cells.array, index=pd.RangeIndex(size))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -13,6 +10,9 @@ import numpy as np
 import pandas as pd
 
 from replay.source import bounds
+from replay.source.lines import blocks
+from replay.source.members import members_of
+from replay.source.number import DECODER
 from replay.source.stretch import Stretch, unreadable
 
 if TYPE_CHECKING:
@@ -21,32 +21,19 @@ if TYPE_CHECKING:
     from replay.records import Unreadable
 
 _TOO_DEEP: Final = f"more than {bounds.DEPTH} objects and arrays inside one another"
-_NOT_ZERO: Final = re.compile(r"-?[0.]*[1-9]")
 
 
 class _NotReadError(ValueError):
     """Why a line is no record."""
 
 
-def number(text: str) -> float | Decimal:
-    """A JSON number with a fraction or an exponent: a float where that is written the same, else a Decimal.
-
-    Raises ValueError for what is beyond a double's range, in the large and in the small.
-    """
-    value = float(text)
-    if math.isinf(value) or (value == 0 and _NOT_ZERO.match(text)):
-        raise ValueError("a number is beyond the range of a double")
-    return value if repr(value) == text or value == 0 else Decimal(text)
-
-
-_DECODER: Final = msgspec.json.Decoder(float_hook=number)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
 def read_record(line: bytes) -> dict[str, Any]:
     """The object on one line; raises ValueError, saying why, where there is not exactly one."""
     try:
-        value = _DECODER.decode(line)
+        value = DECODER.decode(line)
     except RecursionError as error:
         raise _NotReadError(_TOO_DEEP) from error
     except UnicodeDecodeError as error:
@@ -61,6 +48,14 @@ def read_record(line: bytes) -> dict[str, Any]:
     if not (inside == 0 and _has_as_many_commas(line, value)) and not _shows_unique_names(line, value):
         _check_names(line)
     return value
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        read_record(line)
+    except ValueError:
+        return False
+    return True
 
 
 def _has_as_many_commas(line: bytes, value: dict[str, Any]) -> bool:
@@ -120,9 +115,31 @@ class Records:
 
     def read(self, data: bytes) -> Iterator[Stretch]:
         """Read a block of whole lines, a chunk of them at a time; lines of white space are no records."""
+        stretch = self._shaped(data)
+        if stretch is not None:
+            yield stretch
+            return
+        for part in blocks([data], bounds.PART_BYTES):  # so that one odd line slows down its part only
+            stretch = self._shaped(part.data) if part.kind == "whole" else None
+            if stretch is not None:
+                yield stretch
+            else:
+                yield from self._exactly(part.data)
+
+    def _exactly(self, data: bytes) -> Iterator[Stretch]:
         lines = data.splitlines()
         for start in range(0, len(lines), bounds.RECORD_ROWS):
             yield self._read(lines[start : start + bounds.RECORD_ROWS])
+
+    def _shaped(self, data: bytes) -> Stretch | None:
+        members = members_of(data, _is_record)
+        if members is None:
+            return None
+        counted = np.arange(len(members), dtype=np.int64)
+        stretch = Stretch(members, counted + self.row, counted + self.line, [], members.raw)
+        self.row += len(members)
+        self.line += len(members)
+        return stretch
 
     def finish(self, tail: bytes) -> Stretch:
         """Read the last line, where it has no line end."""

@@ -1,0 +1,198 @@
+r"""The fast way for JSON Lines: lines shown to be of one shape, taken apart at their quotes.
+
+A shape is what is left of a line when its values are taken out: names, order, spaces, brackets. Its first
+line is read the exact way, so that it is one object whose names are unique. Where every other line has the
+same bytes in the same places, and each value between them is shown to be one text or one word or number,
+every line is such an object too. Quotes tell where texts end: that holds where no backslash stands before
+another one, for then a quote behind a backslash is inside a text, and any other one is not.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+import numpy as np
+
+from replay.source.encoding import is_utf8
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Path = tuple[str, ...]
+
+_NEWLINE: Final = 0x0A
+_RETURN: Final = 0x0D
+_SPACE: Final = 0x20
+_QUOTE: Final = 0x22
+_BACKSLASH: Final = 0x5C
+_TOKEN: Final = re.compile(rb"[{}:,]|[^\s{}:,]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A place in a line: so many bytes behind (or before) one of its marks.
+
+    The marks of a line are the byte before it, its quotes, and its end.
+    """
+
+    mark: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a value stands: the inside of a text, or a word or number."""
+
+    path: Path
+    is_text: bool
+    start: Edge
+    end: Edge
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What lines have in common.
+
+    `quotes`: how many a line has. `slots`: its values in order. `fixed`: the bytes before, between and
+    behind them, one more than slots. `names`: those of its own members, in order. `objects`: the paths of
+    the objects in it, () the line itself.
+    """
+
+    quotes: int
+    names: tuple[str, ...]
+    slots: tuple[Slot, ...]
+    fixed: tuple[bytes, ...]
+    objects: frozenset[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """A block of whole lines: where each begins and ends (its line end left out), and where quotes stand."""
+
+    data: bytes
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    quotes: NDArray[np.int64]
+
+
+def lines_of(data: bytes) -> Lines | None:
+    r"""The lines of a block, or None where quotes or line ends do not tell what stands where.
+
+    Lines end with \n or \r\n; no other control character is there, and the bytes are UTF-8.
+    """
+    escapes = b"\\" in data
+    if not data.endswith(b"\n") or (escapes and b"\\\\" in data):
+        return None
+    raw = np.frombuffer(data, np.uint8)
+    newlines = np.flatnonzero(raw == _NEWLINE)
+    ends = newlines
+    returns = data.count(b"\r")
+    if returns:
+        ends = newlines - (raw[newlines - 1] == _RETURN)
+        if newlines[0] == 0 or int((newlines - ends).sum()) != returns:
+            return None
+    if np.count_nonzero(raw < _SPACE) != len(newlines) + returns or not is_utf8(data):
+        return None
+    quotes = np.flatnonzero(raw == _QUOTE)
+    if escapes:
+        quotes = quotes[raw[quotes - 1] != _BACKSLASH]
+    return Lines(data, np.concatenate(([0], newlines[:-1] + 1)), ends, quotes)
+
+
+def shape_of(line: bytes) -> Shape | None:
+    """The shape of a line that is known to be one object; None where arrays are in it."""
+    marks = [match.start() for match in re.finditer(rb'(?<!\\)"', line)]
+    bounds = [-1, *marks, len(line)]
+    pieces = [line[start + 1 : stop] for start, stop in pairwise(bounds)]
+    walk = _Walk()
+    for mark, piece in enumerate(pieces):
+        if mark % 2 == 0:
+            if not walk.between(mark, piece):
+                return None
+        elif pieces[mark + 1].lstrip().startswith(b":"):
+            walk.meet(msgspec.json.decode(b'"' + piece + b'"', type=str))
+        else:
+            walk.add(Edge(mark, 1), Edge(mark + 1, 0), is_text=True)
+    edges = [edge for slot in walk.slots for edge in (slot.start, slot.end)]
+    places = [0, *(bounds[edge.mark] + edge.offset for edge in edges), len(line)]
+    fixed = tuple(line[places[at] : places[at + 1]] for at in range(0, len(places), 2))
+    return Shape(len(marks), tuple(walk.names), tuple(walk.slots), fixed, frozenset(walk.objects))
+
+
+class _Walk:
+    """A way through a line: the object it is in, the last name, the values so far."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.slots: list[Slot] = []
+        self.objects: set[Path] = set()
+        self._path: list[str] = []
+        self._name = ""
+
+    def meet(self, name: str) -> None:
+        """Take in the name of a member."""
+        self._name = name
+        if not self._path:
+            self.names.append(name)
+
+    def add(self, start: Edge, end: Edge, *, is_text: bool) -> None:
+        """Take in the value of the last name."""
+        self.slots.append(Slot((*self._path, self._name), is_text, start, end))
+
+    def between(self, mark: int, piece: bytes) -> bool:
+        """Go over what stands outside quotes; whether nothing in it is an array."""
+        for match in _TOKEN.finditer(piece):
+            token = match[0]
+            if token == b"{":
+                if self.objects:
+                    self._path.append(self._name)
+                self.objects.add(tuple(self._path))
+            elif token == b"}":
+                del self._path[-1:]
+            elif b"[" in token or b"]" in token:
+                return False
+            elif token not in (b":", b","):
+                end = match.end() - len(piece)
+                self.add(Edge(mark, 1 + match.start()), Edge(mark + 1, end), is_text=False)
+        return True
+
+
+def places_of(lines: Lines, shape: Shape) -> NDArray[np.int64] | None:
+    """Where each value of each line begins and ends (two columns a slot); None where a line differs.
+
+    Words and numbers are only shown to be more than nothing.
+    """
+    count, end = len(lines.ends), lines.ends
+    if len(lines.quotes) != count * shape.quotes:
+        return None
+    quotes = lines.quotes.reshape(count, shape.quotes)
+    if shape.quotes and not ((quotes[:, 0] >= lines.starts).all() and (quotes[:, -1] < end).all()):
+        return None
+    marks = [lines.starts - 1, *quotes.T, end]
+    edges = [edge for slot in shape.slots for edge in (slot.start, slot.end)]
+    found = np.empty((count, len(edges) + 2), dtype=np.int64)
+    found[:, 0], found[:, -1] = lines.starts, end
+    for at, edge in enumerate(edges, 1):
+        np.add(marks[edge.mark], edge.offset, out=found[:, at])
+    for at, fixed in enumerate(shape.fixed):
+        start, stop = found[:, 2 * at], found[:, 2 * at + 1]
+        if not ((stop - start == len(fixed)).all() and _are(lines.data, start, fixed)):
+            return None
+    places = found[:, 1:-1]
+    for at, slot in enumerate(shape.slots):
+        if not slot.is_text and not (places[:, 2 * at] < places[:, 2 * at + 1]).all():
+            return None
+    return places
+
+
+def _are(data: bytes, starts: NDArray[np.int64], fixed: bytes) -> bool:
+    """Whether these bytes stand at each of these places of a block in which no NUL stands."""
+    if not fixed:
+        return True
+    size = len(fixed)
+    anywhere = np.ndarray((len(data) - size + 1,), dtype=f"S{size}", buffer=data, strides=(1,))
+    return bool((anywhere[starts] == fixed).all())
