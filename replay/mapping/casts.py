@@ -82,7 +82,8 @@ def _whole(texts: pa.Array, kind: TypeName, figures: Figures | None) -> pa.Array
 def _whole_numbers(texts: pa.Array) -> pa.Array | None:
     if pc.max(pc.binary_length(texts)).as_py() > 19:
         return None
-    if pc.all(pc.match_substring_regex(texts, _INTEGERS)).as_py():
+    is_decimal = "." in texts[0].as_py()
+    if not is_decimal and pc.all(pc.match_substring_regex(texts, _INTEGERS)).as_py():
         return pc.cast(texts, pa.int64())
     fits = pc.less_equal(pc.binary_length(texts), _DECIMAL_BYTES)
     if pc.all(pc.and_(fits, pc.match_substring_regex(texts, _DECIMALS))).as_py():

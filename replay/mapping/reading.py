@@ -161,7 +161,9 @@ class Reading:
         for reason, values in read.unreadable.items():
             self.findings.append(found("time-unreadable", text, values, f"column {text!r}: {reason}"))
         if bound.time.property is not None and len(read.micros):
-            self.columns["event", "properties", bound.time.property] = times.write(read.micros)
+            self.columns["event", "properties", bound.time.property] = (
+                times.write(read.micros) if read.written is None else read.written
+            )
         read.micros.name = text
         return read.micros
 

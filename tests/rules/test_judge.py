@@ -250,6 +250,8 @@ def test_a_time_before_that_of_the_row_before_it_is_out_of_order() -> None:
     (finding,) = judge(timed(1_000_000, 1_000_000, 0, 5_000_000, None, 4_000_000))
     assert (finding.rule, finding.field, finding.positions) == ("time-out-of-order", "ts", [2, 5])
     assert finding.values == ["1970-01-01T00:00:00Z", "1970-01-01T00:00:04Z"]
+    (finding,) = judge(timed(-1_000_000, 0, -1, -2_000_000))
+    assert finding.values == ["1969-12-31T23:59:59.999999Z", "1969-12-31T23:59:58Z"]
 
 
 def test_the_row_before_may_stand_in_an_earlier_chunk() -> None:
