@@ -59,7 +59,7 @@ class Members(ABC):
     @property
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """The names that each record has, in their order."""
+        """The names that the records have, in the order in which they come first."""
 
     @property
     @abstractmethod
@@ -71,9 +71,10 @@ class Members(ABC):
 
     @abstractmethod
     def column(self, path: tuple[str, ...]) -> Any:
-        """What stands at a path, one value a record: an Arrow array of texts, int64 or doubles, or a list.
+        """What stands at a path, one value a record: an Arrow array of one type, or a list.
 
-        In a list None is what is null or not there. None: it takes the records themselves to say.
+        Of texts, int64, doubles or booleans; what is null or not there is null in an array, None in a list.
+        None: it takes the records themselves to say.
         """
 
     @abstractmethod

@@ -67,7 +67,12 @@ def from_values(values: pa.Array | list[Any]) -> pd.Series[Any]:
     """The column of a value a row, absent ones left out: a list, or an Arrow array of one type."""
     if isinstance(values, list):
         return drop_absent(values, range(len(values)))
-    index = pd.RangeIndex(len(values))
+    index: pd.Index[int] = pd.RangeIndex(len(values))
+    if values.null_count:
+        index = pd.Index(np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False)))
+        values = values.drop_null()
+    if not len(values):
+        return build([], [])
     if values.type == pa.large_string():
         return filled(from_texts(values, index))
     return pd.Series(values.to_numpy(zero_copy_only=False), index=index)

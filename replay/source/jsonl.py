@@ -13,6 +13,7 @@ from replay.source import bounds
 from replay.source.lines import blocks
 from replay.source.members import members_of
 from replay.source.number import DECODER
+from replay.source.shape import lines_of
 from replay.source.stretch import Stretch, unreadable
 
 if TYPE_CHECKING:
@@ -48,14 +49,6 @@ def read_record(line: bytes) -> dict[str, Any]:
     if not (inside == 0 and _has_as_many_commas(line, value)) and not _shows_unique_names(line, value):
         _check_names(line)
     return value
-
-
-def _is_record(line: bytes) -> bool:
-    try:
-        read_record(line)
-    except ValueError:
-        return False
-    return True
 
 
 def _has_as_many_commas(line: bytes, value: dict[str, Any]) -> bool:
@@ -132,13 +125,20 @@ class Records:
             yield self._read(lines[start : start + bounds.RECORD_ROWS])
 
     def _shaped(self, data: bytes) -> Stretch | None:
-        members = members_of(data, _is_record)
-        if members is None:
+        lines = lines_of(data)
+        found = None if lines is None else members_of(lines, read_record)
+        if lines is None or found is None:
             return None
-        counted = np.arange(len(members), dtype=np.int64)
-        stretch = Stretch(members, counted + self.row, counted + self.line, [], members.raw)
-        self.row += len(members)
-        self.line += len(members)
+        is_row = np.ones(len(lines.ends), dtype=np.int64)
+        is_row[found.blank] = 0
+        rows = np.cumsum(is_row) + (self.row - 1)
+        flaws = [
+            unreadable(int(rows[at]), self.line + at, reason, lines.line(at))
+            for at, reason in sorted(found.flaws.items())
+        ]
+        stretch = Stretch(found.records, rows[found.at], found.at + self.line, flaws, found.records.raw)
+        self.row += int(is_row.sum())
+        self.line += len(is_row)
         return stretch
 
     def finish(self, tail: bytes) -> Stretch:

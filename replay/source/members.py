@@ -1,8 +1,9 @@
-"""Lines of one shape as the columns of their members: each value with its type and its digits."""
+"""Lines of few shapes as the columns of their members: each value with its type and its digits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, overload
 
@@ -14,47 +15,109 @@ import pyarrow.compute as pc
 
 from replay.records import Members
 from replay.source.number import DECODER
-from replay.source.shape import lines_of, places_of, shape_of
+from replay.source.shape import alike, shape_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from replay.source.shape import Lines, Path, Shape, Slot
+
+SHAPES_MAX: Final = 32  # in one block
+LOOKS_MAX: Final = 8  # at every line, on average, while they are sorted by shape
+ODD_SHARE: Final = 4  # one line in so many may be of no shape…
+ODD_LEAST: Final = 4  # …or this number
 
 _INTEGERS: Final = "^(0|-?[1-9][0-9]{0,17})$"  # int64 for certain
 _DECIMALS: Final = r"^-?(0|[1-9][0-9]*)\.(0|[0-9]*[1-9])$"
 _DECIMAL_BYTES: Final = 16  # 15 digits and the point: a double keeps them, and its repr writes them again…
 _DECIMAL_LEAST: Final = 1e-4  # …from here on; below with an exponent
+_ARROW: Final = {str: pa.large_string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+_NULL: Final = pa.array(["null"], pa.large_string())
+_BOOLEANS: Final = pa.array(["true", "false"], pa.large_string())
 _PLAIN: Final = "^[-+.0-9A-Za-z]+$"  # no bracket, comma, quote or space
 _TEXTS: Final = msgspec.json.Decoder(list[str])
 
 
-def members_of(data: bytes, is_record: Any) -> ShapedLines | None:
-    """The records of a block of whole lines, or None where they are not shown to be records of one shape.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What lines are: `at` these places stand `records`; `flaws`: why others are none; `blank` are no row."""
 
-    `is_record` says of a line whether it is a record when it is read alone; it is asked of the first.
+    records: ShapedLines
+    at: NDArray[np.int64]
+    flaws: dict[int, str]
+    blank: list[int]
+
+
+def members_of(lines: Lines, read: Callable[[bytes], dict[str, Any]]) -> Found | None:
+    """The records on some lines, or None where too few are shown to be records of few shapes.
+
+    `read` gives the record on one line, or raises ValueError; it is asked of one line of each shape, and of
+    those that are of none.
     """
-    first = data[: data.find(b"\n") + 1].rstrip(b"\r\n")
-    if b"[" in first or not is_record(first):
-        return None
-    lines = lines_of(data)
-    shape = None if lines is None else shape_of(first)
-    if lines is None or shape is None:
-        return None
-    places = places_of(lines, shape)
     try:
-        return None if places is None else ShapedLines(_Block(lines, shape, places), np.arange(len(places)))
+        sorting = _Sorting(lines, read)
     except ValueError:  # a value that is none
         return None
+    if not sorting.parts:
+        return None
+    if sorting.odd:
+        sorting.parts.append(_Odd(sorting.odd))
+    at = np.sort(np.concatenate([part.at for part in sorting.parts]))
+    return Found(ShapedLines(_Block(lines, sorting.parts), at), at, sorting.flaws, sorting.blank)
 
 
-class _Block:
-    """A block whose lines are of one shape: the values of each slot. Raises ValueError where one is none."""
+class _Sorting:
+    """Sorts lines by their shapes; gives up, without parts, where that takes too long."""
 
-    def __init__(self, lines: Lines, shape: Shape, places: NDArray[np.int64]) -> None:
-        self.lines = lines
+    def __init__(self, lines: Lines, read: Callable[[bytes], dict[str, Any]]) -> None:
+        self.parts: list[_Part | _Odd] = []
+        self.odd: dict[int, dict[str, Any]] = {}
+        self.flaws: dict[int, str] = {}
+        self.blank: list[int] = []
+        self._lines = lines
+        self._read = read
+        left = np.arange(len(lines.ends))
+        looks = LOOKS_MAX * len(left)
+        while len(left):
+            looks -= len(left)
+            if looks < 0 or len(self.odd) + len(self.flaws) > max(ODD_LEAST, len(lines.ends) // ODD_SHARE):
+                self.parts = []
+                return
+            left = self._sort(left)
+
+    def _sort(self, left: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Take the first of some lines away, and those that are like it."""
+        place = int(left[0])
+        line = self._lines.line(place)
+        if not line or line.isspace():
+            self.blank.append(place)
+            return left[1:]
+        try:
+            record = self._read(line)
+        except ValueError as error:
+            self.flaws[place] = str(error)
+            return left[1:]
+        shape = shape_of(line) if len(self.parts) < SHAPES_MAX else None
+        if shape is None:
+            self.odd[place] = record
+            return left[1:]
+        part = _Part(self._lines, shape, *alike(self._lines, shape, left))
+        self.parts.append(part)
+        return np.setdiff1d(left, part.at, assume_unique=True)
+
+
+class _Part:
+    """The lines of one shape in a block, `at` these places in it: the values of each slot.
+
+    Raises ValueError where one is none.
+    """
+
+    def __init__(self, lines: Lines, shape: Shape, at: NDArray[np.int64], places: NDArray[np.int64]) -> None:
         self.shape = shape
-        self.slots = {slot.path: order for order, slot in enumerate(shape.slots)}
+        self.at = at
+        self._slots = {slot.path: order for order, slot in enumerate(shape.slots)}
         self._count, self._width = places.shape
         offsets = np.ascontiguousarray(places).reshape(-1)
         # values and what stands between them in turn, one behind the other, in the block's own memory
@@ -63,6 +126,16 @@ class _Block:
         self._pieces = pa.LargeStringArray.from_buffers(size, *buffers)
         escapes = b"\\" in lines.data
         self._values = [self._read(order, slot, escapes) for order, slot in enumerate(shape.slots)]
+
+    def column(self, path: Path) -> pa.Array | list[Any] | None:
+        """What stands at a path, a value a line; None where that is an object, or may be inside a text."""
+        for size in range(1, len(path) + 1):
+            above = path[:size]
+            if above in self._slots:
+                return self.values(self._slots[above]) if size == len(path) else None
+            if above not in self.shape.objects:
+                return pa.nulls(self._count)
+        return None
 
     def values(self, order: int) -> pa.Array | list[Any]:
         """Those of one slot, a line each."""
@@ -83,8 +156,57 @@ class _Block:
         return self._pieces.take(pa.array(np.arange(self._count) * self._width + 2 * order))
 
 
+class _Odd:
+    """Lines of no shape that others have, read one by one."""
+
+    def __init__(self, records: dict[int, dict[str, Any]]) -> None:
+        self.at = np.array(list(records), dtype=np.int64)
+        self.records = records
+
+    def column(self, path: Path) -> pa.Array | list[Any] | None:
+        """What stands at a path, a value a line; None where it may be inside a text."""
+        values = []
+        for record in self.records.values():
+            value: Any = record
+            for name in path:
+                if type(value) is str:
+                    return None
+                value = value.get(name) if type(value) is dict else None
+            values.append(value)
+        return _narrowed(values)
+
+
+def _narrowed(values: list[Any]) -> pa.Array | list[Any]:
+    """Values as an Arrow array where they are of one type that it keeps as it is."""
+    kinds = set(map(type, values)) - {type(None)}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    try:
+        return pa.array(values, _ARROW[kind]) if kind in _ARROW else values
+    except OverflowError:  # an integer of more than 64 bits
+        return values
+
+
 def _words(texts: pa.Array) -> pa.Array | list[Any]:
     """Numbers, true, false, null; raises ValueError where a text is none of them."""
+    known = pc.is_in(texts, _NULL)
+    if not pc.any(known).as_py():
+        return _values(texts)
+    there = pc.invert(known)
+    values = _values(texts.filter(there))
+    order = np.cumsum(there.to_numpy(zero_copy_only=False)) - 1
+    if isinstance(values, list):
+        return [
+            values[at] if is_there else None for at, is_there in zip(order, there.to_pylist(), strict=True)
+        ]
+    return values.take(pa.array(order, mask=known.to_numpy(zero_copy_only=False)))
+
+
+def _values(texts: pa.Array) -> pa.Array | list[Any]:
+    """Numbers, true, false."""
+    if not len(texts):
+        return pa.nulls(0)
+    if pc.all(pc.is_in(texts, _BOOLEANS)).as_py():
+        return pc.equal(texts, _BOOLEANS[0])
     if pc.all(pc.match_substring_regex(texts, _INTEGERS)).as_py():
         return pc.cast(texts, pa.int64())
     if (
@@ -106,8 +228,59 @@ def _unescaped(texts: pa.Array) -> pa.Array:
     return pa.array(_TEXTS.decode('["' + '","'.join(texts.to_pylist()) + '"]'), pa.large_string())
 
 
+class _Block:
+    """A block of lines of few shapes, and some of none."""
+
+    def __init__(self, lines: Lines, parts: list[_Part | _Odd]) -> None:
+        self.lines = lines
+        self._parts = parts
+
+    def names(self, order: NDArray[np.int64]) -> tuple[str, ...]:
+        """Those that some of the records have, in the order in which they come first."""
+        found: dict[int, tuple[str, ...]] = {}
+        for part in self._parts:
+            these = part.at.tolist() if isinstance(part, _Odd) else part.at[:1].tolist()
+            if len(order) < len(self.lines.ends):
+                these = part.at[np.isin(part.at, order)].tolist()
+            if isinstance(part, _Odd):
+                found |= {line: tuple(part.records[line]) for line in these}
+            elif these:
+                found[these[0]] = part.shape.names
+        return tuple(dict.fromkeys(name for line in sorted(found) for name in found[line]))
+
+    def column(self, path: Path) -> pa.Array | list[Any] | None:
+        """What stands at a path, a value a line; None where it takes the records to say."""
+        found: list[Any] = [part.column(path) for part in self._parts]
+        if any(values is None for values in found):
+            return None
+        if len(self._parts[0].at) == len(self.lines.ends):
+            return found[0]
+        pairs = [(part.at, values) for part, values in zip(self._parts, found, strict=True)]
+        pairs = [(at, values) for at, values in pairs if not _is_null(values)]
+        kinds = {None if isinstance(values, list) else values.type for _, values in pairs}
+        if not pairs:
+            return pa.nulls(len(self.lines.ends))
+        if len(kinds) > 1 or None in kinds:
+            return self._listed(pairs)
+        order = np.full(len(self.lines.ends), -1)
+        order[np.concatenate([at for at, _ in pairs])] = np.arange(sum(len(at) for at, _ in pairs))
+        return pa.concat_arrays([values for _, values in pairs]).take(pa.array(order, mask=order < 0))
+
+    def _listed(self, pairs: list[tuple[NDArray[np.int64], pa.Array | list[Any]]]) -> list[Any]:
+        whole: list[Any] = [None] * len(self.lines.ends)
+        for at, values in pairs:
+            listed = values if isinstance(values, list) else values.to_pylist()
+            for line, value in zip(at.tolist(), listed, strict=True):
+                whole[line] = value
+        return whole
+
+
+def _is_null(values: Any) -> bool:
+    return not isinstance(values, list) and bool(values.type == pa.null())
+
+
 class ShapedLines(Members):
-    """Some lines of a block of one shape."""
+    """Some lines of a block of few shapes."""
 
     def __init__(self, block: _Block, order: NDArray[np.int64]) -> None:
         self._block = block
@@ -116,10 +289,10 @@ class ShapedLines(Members):
     def __len__(self) -> int:
         return len(self._order)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names that each record has, in their order."""
-        return self._block.shape.names
+        """The names that the records have, in the order in which they come first."""
+        return self._block.names(self._order)
 
     @property
     def raw(self) -> RawLines:
@@ -133,19 +306,9 @@ class ShapedLines(Members):
         return pd.DataFrame({0: pd.Series(values, dtype=object)})
 
     def column(self, path: Path) -> pa.Array | list[Any] | None:
-        """What stands at a path; None where that is an object, or may be inside a text."""
-        for size in range(1, len(path) + 1):
-            above = path[:size]
-            if above in self._block.slots and size < len(path):
-                return None
-            if above in self._block.slots:
-                return self._of(self._block.values(self._block.slots[above]))
-            if above not in self._block.shape.objects:
-                return [None] * len(self)
-        return None
-
-    def _of(self, values: pa.Array | list[Any]) -> pa.Array | list[Any]:
-        if len(self._order) == len(values):  # ascending, and so all of them
+        """What stands at a path, a value a record; None where it takes the records to say."""
+        values = self._block.column(path)
+        if values is None or len(self._order) == len(values):  # ascending, and so all of them
             return values
         if isinstance(values, list):
             return [values[place] for place in self._order.tolist()]
@@ -173,5 +336,4 @@ class RawLines(Sequence[bytes]):
     def __getitem__(self, place: int | slice) -> bytes | RawLines:
         if isinstance(place, slice):
             return RawLines(self._lines, self._order[place])
-        line = self._order[place]
-        return self._lines.data[self._lines.starts[line] : self._lines.ends[line]]
+        return self._lines.line(self._order[place])

@@ -1,10 +1,10 @@
 r"""The fast way for JSON Lines: lines shown to be of one shape, taken apart at their quotes.
 
 A shape is what is left of a line when its values are taken out: names, order, spaces, brackets. Its first
-line is read the exact way, so that it is one object whose names are unique. Where every other line has the
+line is read the exact way, so that it is one object whose names are unique. Where another line has the
 same bytes in the same places, and each value between them is shown to be one text or one word or number,
-every line is such an object too. Quotes tell where texts end: that holds where no backslash stands before
-another one, for then a quote behind a backslash is inside a text, and any other one is not.
+that line is such an object too. Quotes tell where texts begin and end, but for those that an odd number of
+backslashes stands before: these are inside a text. (A backslash outside of texts is in no shape.)
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _RETURN: Final = 0x0D
 _SPACE: Final = 0x20
 _QUOTE: Final = 0x22
 _BACKSLASH: Final = 0x5C
+_TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
 _TOKEN: Final = re.compile(rb"[{}:,]|[^\s{}:,]+")
 
 
@@ -71,12 +72,21 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """A block of whole lines: where each begins and ends (its line end left out), and where quotes stand."""
+    """A block of whole lines: where each begins and ends (its line end left out), and where quotes stand.
+
+    `first_quotes`: of each line, the place of its first one in `quotes`; `quotes_in`: how many it has.
+    """
 
     data: bytes
     starts: NDArray[np.int64]
     ends: NDArray[np.int64]
     quotes: NDArray[np.int64]
+    first_quotes: NDArray[np.int64]
+    quotes_in: NDArray[np.int64]
+
+    def line(self, place: int) -> bytes:
+        """One of them, without its end."""
+        return self.data[self.starts[place] : self.ends[place]]
 
 
 def lines_of(data: bytes) -> Lines | None:
@@ -84,8 +94,7 @@ def lines_of(data: bytes) -> Lines | None:
 
     Lines end with \n or \r\n; no other control character is there, and the bytes are UTF-8.
     """
-    escapes = b"\\" in data
-    if not data.endswith(b"\n") or (escapes and b"\\\\" in data):
+    if not data.endswith(b"\n"):
         return None
     raw = np.frombuffer(data, np.uint8)
     newlines = np.flatnonzero(raw == _NEWLINE)
@@ -98,14 +107,27 @@ def lines_of(data: bytes) -> Lines | None:
     if np.count_nonzero(raw < _SPACE) != len(newlines) + returns or not is_utf8(data):
         return None
     quotes = np.flatnonzero(raw == _QUOTE)
-    if escapes:
-        quotes = quotes[raw[quotes - 1] != _BACKSLASH]
-    return Lines(data, np.concatenate(([0], newlines[:-1] + 1)), ends, quotes)
+    if b'\\"' in data:
+        quotes = quotes[~_is_escaped(raw, quotes)]
+    starts = np.concatenate(([0], newlines[:-1] + 1))
+    first_quotes = np.searchsorted(quotes, starts)
+    return Lines(data, starts, ends, quotes, first_quotes, np.diff(first_quotes, append=len(quotes)))
+
+
+def _is_escaped(raw: NDArray[np.uint8], quotes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether an odd number of backslashes stands before each quote."""
+    escaped = raw[quotes - 1] == _BACKSLASH
+    backslashes = np.flatnonzero(raw == _BACKSLASH)
+    begins = np.diff(backslashes, prepend=-2) != 1
+    firsts = np.maximum.accumulate(np.where(begins, backslashes, 0))  # of a run of them
+    last = np.searchsorted(backslashes, quotes[escaped] - 1)
+    escaped[escaped] = (quotes[escaped] - firsts[last]) % 2 == 1
+    return np.asarray(escaped)
 
 
 def shape_of(line: bytes) -> Shape | None:
     """The shape of a line that is known to be one object; None where arrays are in it."""
-    marks = [match.start() for match in re.finditer(rb'(?<!\\)"', line)]
+    marks = [mark for match in _TEXT.finditer(line) for mark in (match.start(), match.end() - 1)]
     bounds = [-1, *marks, len(line)]
     pieces = [line[start + 1 : stop] for start, stop in pairwise(bounds)]
     walk = _Walk()
@@ -161,38 +183,55 @@ class _Walk:
         return True
 
 
-def places_of(lines: Lines, shape: Shape) -> NDArray[np.int64] | None:
-    """Where each value of each line begins and ends (two columns a slot); None where a line differs.
+def alike(
+    lines: Lines, shape: Shape, among: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Which of some lines have this shape, and where each of their values begins and ends.
 
-    Words and numbers are only shown to be more than nothing.
+    Two columns of places a slot. Words and numbers are only shown to be more than nothing.
     """
-    count, end = len(lines.ends), lines.ends
-    if len(lines.quotes) != count * shape.quotes:
-        return None
-    quotes = lines.quotes.reshape(count, shape.quotes)
-    if shape.quotes and not ((quotes[:, 0] >= lines.starts).all() and (quotes[:, -1] < end).all()):
-        return None
-    marks = [lines.starts - 1, *quotes.T, end]
+    among = among[lines.quotes_in[among] == shape.quotes]
+    found = _edges(lines, shape, among)
+    holds = np.ones(len(among), dtype=np.bool_)
+    for at, fixed in enumerate(shape.fixed):
+        holds &= found[:, 2 * at + 1] - found[:, 2 * at] == len(fixed)
+    for at, slot in enumerate(shape.slots):
+        if not slot.is_text:
+            holds &= found[:, 2 * at + 1] < found[:, 2 * at + 2]
+    among, found = _those(holds, among, found)
+    holds = np.ones(len(among), dtype=np.bool_)
+    for at, fixed in enumerate(shape.fixed):
+        holds &= _are(lines.data, found[:, 2 * at], fixed)
+    among, found = _those(holds, among, found)
+    return among, found[:, 1:-1]
+
+
+def _those(
+    holds: NDArray[np.bool_], among: NDArray[np.int64], found: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return (among, found) if holds.all() else (among[holds], found[holds])
+
+
+def _edges(lines: Lines, shape: Shape, among: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where everything fixed in some lines would begin and end, if they are of this shape."""
+    starts, ends = lines.starts[among], lines.ends[among]
+    if len(among) * shape.quotes == len(lines.quotes):  # all that there are
+        quotes = lines.quotes.reshape(len(among), shape.quotes)
+    else:
+        quotes = lines.quotes[lines.first_quotes[among][:, None] + np.arange(shape.quotes)]
+    marks = [starts - 1, *quotes.T, ends]
     edges = [edge for slot in shape.slots for edge in (slot.start, slot.end)]
-    found = np.empty((count, len(edges) + 2), dtype=np.int64)
-    found[:, 0], found[:, -1] = lines.starts, end
+    found = np.empty((len(among), len(edges) + 2), dtype=np.int64)
+    found[:, 0], found[:, -1] = starts, ends
     for at, edge in enumerate(edges, 1):
         np.add(marks[edge.mark], edge.offset, out=found[:, at])
-    for at, fixed in enumerate(shape.fixed):
-        start, stop = found[:, 2 * at], found[:, 2 * at + 1]
-        if not ((stop - start == len(fixed)).all() and _are(lines.data, start, fixed)):
-            return None
-    places = found[:, 1:-1]
-    for at, slot in enumerate(shape.slots):
-        if not slot.is_text and not (places[:, 2 * at] < places[:, 2 * at + 1]).all():
-            return None
-    return places
+    return found
 
 
-def _are(data: bytes, starts: NDArray[np.int64], fixed: bytes) -> bool:
-    """Whether these bytes stand at each of these places of a block in which no NUL stands."""
+def _are(data: bytes, starts: NDArray[np.int64], fixed: bytes) -> NDArray[np.bool_]:
+    """Where these bytes stand, of some places in a block that holds no NUL."""
     if not fixed:
-        return True
+        return np.ones(len(starts), dtype=np.bool_)
     size = len(fixed)
     anywhere = np.ndarray((len(data) - size + 1,), dtype=f"S{size}", buffer=data, strides=(1,))
-    return bool((anywhere[starts] == fixed).all())
+    return np.asarray(anywhere[starts] == fixed)

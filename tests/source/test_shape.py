@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from replay.source.jsonl import Records, read_record
-from replay.source.members import ShapedLines, members_of
+from replay.source.members import Found, ShapedLines, members_of
+from replay.source.shape import lines_of
 
 TEXTS = st.text(st.sampled_from('ab":\\/{}[], 가\u2028\x7f'), max_size=4)
 NUMBERS = st.sampled_from(
@@ -68,12 +69,9 @@ def blocks(draw: st.DrawFn) -> bytes:
     return ("\ufeff" * (draw(st.integers(0, 30)) == 0) + "".join(lines)).encode("utf-8", "surrogateescape")
 
 
-def is_record(line: bytes) -> bool:
-    try:
-        read_record(line)
-    except ValueError:
-        return False
-    return True
+def found_in(data: bytes) -> Found | None:
+    lines = lines_of(data)
+    return None if lines is None else members_of(lines, read_record)
 
 
 def one_by_one(data: bytes) -> tuple[list[Any], list[Any]]:
@@ -130,27 +128,27 @@ def test_a_block_reads_as_its_lines_do_one_by_one(data: bytes) -> None:
 
 @given(blocks(), st.data())
 def test_every_column_is_what_the_records_have_there(data: bytes, choice: st.DataObject) -> None:
-    members = members_of(data, is_record)
-    if members is None:
+    found = found_in(data)
+    if found is None:
         return
-    records = [read_record(line) for line in data.splitlines()]
+    raw = [data.splitlines()[line] for line in found.at.tolist()]
+    records = [read_record(line) for line in raw]
     mask = choice.draw(st.lists(st.booleans(), min_size=len(records), max_size=len(records)))
-    some = members.take(np_mask(mask))
+    some = found.records.take(np.array(mask, dtype=np.bool_))
     kept = [record for record, wanted in zip(records, mask, strict=True) if wanted]
-    assert list(some.raw) == [line for line, wanted in zip(data.splitlines(), mask, strict=True) if wanted]
-    for path in [*leaves(records[0]), ("nothing",), ("in", "nothing")]:
-        assert told(members, path) == list(map(repr, (at(record, path) for record in records)))
-        assert told(some, path) == list(map(repr, (at(record, path) for record in kept)))
-    assert members.names == tuple(records[0])
+    assert list(some.raw) == [line for line, wanted in zip(raw, mask, strict=True) if wanted]
+    for path in [*(path for record in records for path in leaves(record)), ("nothing",), ("in", "nothing")]:
+        for members, those in ((found.records, records), (some, kept)):
+            column = told(members, path)
+            assert column is None or column == list(map(repr, (at(record, path) for record in those)))
+    for members, those in ((found.records, records), (some, kept)):
+        assert members.names == tuple(dict.fromkeys(name for record in those for name in record))
 
 
-def np_mask(mask: list[bool]) -> Any:
-    return np.array(mask, dtype=np.bool_)
-
-
-def told(members: ShapedLines, path: tuple[str, ...]) -> list[str]:
+def told(members: ShapedLines, path: tuple[str, ...]) -> list[str] | None:
     column = members.column(path)
-    assert column is not None
+    if column is None:
+        return None
     return list(map(repr, column if isinstance(column, list) else column.to_pylist()))
 
 
@@ -160,48 +158,65 @@ def told(members: ShapedLines, path: tuple[str, ...]) -> list[str]:
         '{"a":"x","b":1}',
         '{ "a" : "x\\"y" , "b" : {"c": -1.5, "d": {}}, "e": null }',
         '{"a":"\\uac00\\n","b":true}',
+        '{"a":"\\\\","b":"\\\\\\"","c":"{\\"d\\":\\"\\\\\\\\\\"\\"}"}',
         "{}",
     ],
 )
 def test_lines_of_one_shape_are_taken_at_once(line: str) -> None:
+    asked: list[bytes] = []
+
+    def read(raw: bytes) -> dict[str, Any]:
+        asked.append(raw)
+        return read_record(raw)
+
     data = (line + "\n").encode()
     for block in (data * 3, data.replace(b"\n", b"\r\n") * 3):
-        members = members_of(block, is_record)
-        assert members is not None
-        assert [*members.frame[0]] == [json.loads(line)] * 3
+        lines = lines_of(block)
+        assert lines is not None
+        found = members_of(lines, read)
+        assert found is not None
+        assert [*found.records.frame[0]] == [json.loads(line)] * 3
+    assert asked == [line.encode()] * 2
 
 
 @pytest.mark.parametrize(
     "block",
     [
-        '{"a":1}\n{"b":1}\n',
-        '{"a":1}\n{"a":1 }\n',
-        '{"a":1}\n{"a":"1"}\n',
-        '{"a":1}\n\n',
-        '{"a":[1]}\n',
-        '{"a":"\\\\"}\n',
-        '{"a":1,"a":2}\n',
         '{"a":1}\r{"a":1}\n',
+        '{"a":1}\n{"a":\t1}\n',
+        '{"a":1}\n{"a":1e400}\n',
+        '{"a":"\\x"}\n',
+        '{"a":[1]}\n{"a":[]}\n',
+        "{}{}\n" * 9 + "{}\n" * 9,
     ],
 )
-def test_others_are_not(block: str) -> None:
-    assert members_of(block.encode(), is_record) is None
+def test_blocks_that_are_not_shown_to_be_of_few_shapes_go_line_by_line(block: str) -> None:
+    assert found_in(block.encode()) is None
+
+
+def test_lines_of_several_shapes_and_of_none_come_together() -> None:
+    lines = ['{"a":"x","n":1}', '{"n":2}', "", '{"n":null,"a":"y"}', '{"a":["z"]}', "broken", '{"n":2.5}']
+    found = found_in("".join(line + "\n" for line in lines).encode())
+    assert found is not None
+    assert (found.at.tolist(), found.blank, list(found.flaws)) == ([0, 1, 3, 4, 6], [2], [5])
+    assert found.records.names == ("a", "n")
+    assert told(found.records, ("n",)) == ["1", "2", "None", "None", "2.5"]
+    assert told(found.records, ("a",)) == ["'x'", "None", "'y'", "['z']", "None"]
 
 
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        (("a",), ["x", "{}"]),
-        (("b", "c"), [1, 2]),
+        (("a",), ["'x'", "'{}'"]),
+        (("b", "c"), ["1", "2"]),
         (("a", "b"), None),
         (("b",), None),
-        (("c", "d"), [None, None]),
+        (("c", "d"), ["None", "None"]),
     ],
 )
-def test_what_may_stand_inside_a_text_or_is_an_object_takes_the_record(
-    path: tuple[str, ...], known: Any
+def test_what_may_be_inside_a_text_or_is_an_object_takes_the_record(
+    path: tuple[str, ...], known: list[str] | None
 ) -> None:
-    members = members_of(b'{"a":"x","b":{"c":1}}\n{"a":"{}","b":{"c":2}}\n', is_record)
-    assert members is not None
-    column = members.column(path)
-    assert (column if column is None or isinstance(column, list) else column.to_pylist()) == known
+    found = found_in(b'{"a":"x","b":{"c":1}}\n{"a":"{}","b":{"c":2}}\n')
+    assert found is not None
+    assert told(found.records, path) == known
