@@ -63,6 +63,11 @@ class Members(ABC):
 
     @property
     @abstractmethod
+    def paths(self) -> tuple[tuple[str, ...], ...] | None:
+        """The paths of all values, through objects; None where it takes the records themselves to say."""
+
+    @property
+    @abstractmethod
     def frame(self) -> pd.DataFrame:
         """The records as the frame of a chunk."""
 

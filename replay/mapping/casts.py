@@ -39,6 +39,7 @@ _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": 
 _INTEGERS: Final = r"^-?[0-9]{1,18}$"  # int64 for certain
 _DECIMALS: Final = r"^-?[0-9]+\.[0-9]+$"
 _DECIMAL_BYTES: Final = 16  # 15 digits and the point: a float64 keeps them
+_NUMBERS: Final = {int, float, Decimal}
 _KEEP_NUMBERS: Final = ("number", "json", "auto")
 _ENCODE: Final = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -56,6 +57,13 @@ def cast(column: pd.Series[Any], kind: TypeName | None, figures: Figures | None 
     if kind is None or (kind == "string" and columns.is_text(column)):
         return Cast(column, column.iloc[:0])
     if figures is None and kind in _KEEP_NUMBERS and column.dtype.kind in "if":
+        return Cast(column, column.iloc[:0])
+    if (
+        figures is None
+        and kind == "number"
+        and column.dtype == object
+        and set(map(type, column.tolist())) <= _NUMBERS
+    ):
         return Cast(column, column.iloc[:0])
     whole = _whole(columns.texts(column), kind, figures) if columns.is_text(column) and len(column) else None
     if whole is not None:

@@ -67,6 +67,15 @@ def from_values(values: pa.Array | list[Any]) -> pd.Series[Any]:
     """The column of a value a row, absent ones left out: a list, or an Arrow array of one type."""
     if isinstance(values, list):
         return drop_absent(values, range(len(values)))
+    column = without_null(values)
+    return filled(column) if is_text(column) else column
+
+
+def without_null(values: pa.Array | list[Any]) -> pd.Series[Any]:
+    """The same, where an empty text is there."""
+    if isinstance(values, list):
+        places = [place for place, value in enumerate(values) if value is not None]
+        return build([values[place] for place in places], places)
     index: pd.Index[int] = pd.RangeIndex(len(values))
     if values.null_count:
         index = pd.Index(np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False)))
@@ -74,7 +83,7 @@ def from_values(values: pa.Array | list[Any]) -> pd.Series[Any]:
     if not len(values):
         return build([], [])
     if values.type == pa.large_string():
-        return filled(from_texts(values, index))
+        return from_texts(values, index)
     return pd.Series(values.to_numpy(zero_copy_only=False), index=index)
 
 

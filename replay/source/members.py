@@ -207,20 +207,38 @@ def _values(texts: pa.Array) -> pa.Array | list[Any]:
         return pa.nulls(0)
     if pc.all(pc.is_in(texts, _BOOLEANS)).as_py():
         return pc.equal(texts, _BOOLEANS[0])
-    if pc.all(pc.match_substring_regex(texts, _INTEGERS)).as_py():
+    integers = pc.match_substring_regex(texts, _INTEGERS)
+    if pc.all(integers).as_py():
         return pc.cast(texts, pa.int64())
-    if (
-        pc.max(pc.binary_length(texts)).as_py() <= _DECIMAL_BYTES
-        and pc.all(pc.match_substring_regex(texts, _DECIMALS)).as_py()
-    ):
-        doubles = pc.cast(texts, pa.float64())
-        sizes = np.abs(doubles.to_numpy())
-        if ((sizes >= _DECIMAL_LEAST) | (sizes == 0)).all():
-            return doubles
+    others = texts if not pc.any(integers).as_py() else texts.filter(pc.invert(integers))
+    doubles = _doubles(others)
+    if doubles is not None:
+        return doubles if others is texts else _mixed(texts, integers, doubles)
     if not pc.all(pc.match_substring_regex(texts, _PLAIN)).as_py():
         raise ValueError("something else than one word or number")
     values: list[Any] = DECODER.decode("[" + ",".join(texts.to_pylist()) + "]")
     return values
+
+
+def _doubles(texts: pa.Array) -> pa.Array | None:
+    """Texts as doubles, where each is written as its double is; None elsewhere."""
+    if pc.max(pc.binary_length(texts)).as_py() > _DECIMAL_BYTES:
+        return None
+    if not pc.all(pc.match_substring_regex(texts, _DECIMALS)).as_py():
+        return None
+    doubles = pc.cast(texts, pa.float64())
+    sizes = np.abs(doubles.to_numpy())
+    return doubles if ((sizes >= _DECIMAL_LEAST) | (sizes == 0)).all() else None
+
+
+def _mixed(texts: pa.Array, integers: pa.Array, doubles: pa.Array) -> list[Any]:
+    """Texts of which some are integers and the others these doubles."""
+    values = np.empty(len(texts), dtype=object)
+    is_integer = integers.to_numpy(zero_copy_only=False)
+    values[is_integer] = pc.cast(texts.filter(integers), pa.int64()).to_pylist()
+    values[~is_integer] = doubles.to_pylist()
+    found: list[Any] = values.tolist()
+    return found
 
 
 def _unescaped(texts: pa.Array) -> pa.Array:
@@ -234,6 +252,20 @@ class _Block:
     def __init__(self, lines: Lines, parts: list[_Part | _Odd]) -> None:
         self.lines = lines
         self._parts = parts
+
+    @cached_property
+    def paths(self) -> tuple[Path, ...] | None:
+        """Those of all values, where every object has some."""
+        found: dict[Path, None] = {}
+        for part in self._parts:
+            if isinstance(part, _Odd):
+                return None
+            paths = [slot.path for slot in part.shape.slots]
+            above = {path[:size] for path in paths for size in range(len(path))}
+            if part.shape.objects - above - {()}:
+                return None
+            found |= dict.fromkeys(paths)
+        return tuple(found)
 
     def names(self, order: NDArray[np.int64]) -> tuple[str, ...]:
         """Those that some of the records have, in the order in which they come first."""
@@ -293,6 +325,11 @@ class ShapedLines(Members):
     def names(self) -> tuple[str, ...]:
         """The names that the records have, in the order in which they come first."""
         return self._block.names(self._order)
+
+    @property
+    def paths(self) -> tuple[Path, ...] | None:
+        """The paths of all values; None where an object is empty, or lines are of no shape."""
+        return self._block.paths
 
     @property
     def raw(self) -> RawLines:
