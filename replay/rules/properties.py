@@ -164,7 +164,8 @@ def _has_many_decimals(values: Any) -> Any:
     A float of at most six decimals is the one nearest to some integer divided by a million. Past 2**53
     millionths that integer is not exact, but floats lie so far apart that six decimals tell them apart.
     """
-    millionths = np.rint(values * _DECIMAL_SCALE)
+    with np.errstate(over="ignore"):  # what is infinite then is large all the same
+        millionths = np.rint(values * _DECIMAL_SCALE)
     many = (millionths / _DECIMAL_SCALE != values) & (np.abs(millionths) < _EXACT_BOUND)
     for place in np.flatnonzero(many & (np.abs(values) > _DOUBTFUL_BOUND)):
         many[place] = _digits_exceed(float(values[place]))
