@@ -36,7 +36,7 @@ _DECIMAL_LEAST: Final = 1e-4  # …from here on; below with an exponent
 _ARROW: Final = {str: pa.large_string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 _NULL: Final = pa.array(["null"], pa.large_string())
 _BOOLEANS: Final = pa.array(["true", "false"], pa.large_string())
-_PLAIN: Final = "^[-+.0-9A-Za-z]+$"  # no bracket, comma, quote or space
+_PLAIN: Final = r"^([-+.0-9A-Za-z]+|\[[-+.0-9A-Za-z, ]*\])$"  # no other bracket, comma, quote or space
 _TEXTS: Final = msgspec.json.Decoder(list[str])
 
 
@@ -117,9 +117,14 @@ class _Part:
     def __init__(self, lines: Lines, shape: Shape, at: NDArray[np.int64], places: NDArray[np.int64]) -> None:
         self.shape = shape
         self.at = at
-        self._slots = {slot.path: order for order, slot in enumerate(shape.slots)}
-        self._count, self._width = places.shape
-        offsets = np.ascontiguousarray(places).reshape(-1)
+        self._slots = {slot.path: order for order, slot in enumerate(shape.slots) if slot.path is not None}
+        self._data = lines.data
+        self._count, self._width = len(at), 2 * len(shape.slots)
+        self._arrays = {
+            slot.path: places[:, self._width + 2 * order : self._width + 2 * order + 2]
+            for order, slot in enumerate(shape.arrays)
+        }
+        offsets = np.ascontiguousarray(places[:, : self._width]).reshape(-1)
         # values and what stands between them in turn, one behind the other, in the block's own memory
         size = max(len(offsets) - 1, 0)
         buffers = (pa.py_buffer(offsets), pa.py_buffer(lines.data))
@@ -131,6 +136,8 @@ class _Part:
         """What stands at a path, a value a line; None where that is an object, or may be inside a text."""
         for size in range(1, len(path) + 1):
             above = path[:size]
+            if above in self._arrays:
+                return self._array(self._arrays[above]) if size == len(path) else pa.nulls(self._count)
             if above in self._slots:
                 return self.values(self._slots[above]) if size == len(path) else None
             if above not in self.shape.objects:
@@ -141,6 +148,11 @@ class _Part:
         """Those of one slot, a line each."""
         found = self._values[order]
         return self._texts(order) if found is None else found
+
+    def _array(self, places: NDArray[np.int64]) -> list[Any]:
+        texts = b",".join([self._data[start:end] for start, end in places.tolist()])
+        values: list[Any] = DECODER.decode(b"[" + texts + b"]")
+        return values
 
     def _read(self, order: int, slot: Slot, escapes: bool) -> pa.Array | list[Any] | None:
         """The values of a slot where they take reading, and are to be shown to be some."""
@@ -215,7 +227,7 @@ def _values(texts: pa.Array) -> pa.Array | list[Any]:
     if doubles is not None:
         return doubles if others is texts else _mixed(texts, integers, doubles)
     if not pc.all(pc.match_substring_regex(texts, _PLAIN)).as_py():
-        raise ValueError("something else than one word or number")
+        raise ValueError("something else than one word or number, or an array of such")
     values: list[Any] = DECODER.decode("[" + ",".join(texts.to_pylist()) + "]")
     return values
 
@@ -260,7 +272,7 @@ class _Block:
         for part in self._parts:
             if isinstance(part, _Odd):
                 return None
-            paths = [slot.path for slot in part.shape.slots]
+            paths = part.shape.paths
             above = {path[:size] for path in paths for size in range(len(path))}
             if part.shape.objects - above - {()}:
                 return None

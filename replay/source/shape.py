@@ -10,16 +10,19 @@ backslashes stands before: these are inside a text. (A backslash outside of text
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 import numpy as np
 
+from replay.source import bounds
 from replay.source.encoding import is_utf8
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 Path = tuple[str, ...]
@@ -30,7 +33,7 @@ _SPACE: Final = 0x20
 _QUOTE: Final = 0x22
 _BACKSLASH: Final = 0x5C
 _TEXT: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"')
-_TOKEN: Final = re.compile(rb"[{}:,]|[^\s{}:,]+")
+_TOKEN: Final = re.compile(rb"\[[^\[\]{}]*\]|[\[\]{}:,]|[^\s\[\]{}:,]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,12 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where a value stands: the inside of a text, or a word or number."""
+    """Where a value stands: the inside of a text, or a word or number, or an array of such.
 
-    path: Path
+    `path`: None inside an array that texts are in.
+    """
+
+    path: Path | None
     is_text: bool
     start: Edge
     end: Edge
@@ -59,15 +65,17 @@ class Shape:
     """What lines have in common.
 
     `quotes`: how many a line has. `slots`: its values in order. `fixed`: the bytes before, between and
-    behind them, one more than slots. `names`: those of its own members, in order. `objects`: the paths of
-    the objects in it, () the line itself.
+    behind them, one more than slots. `arrays`: those that slots are in. `names`: those of its own members, in
+    order. `objects`: the paths of the objects in it, () the line itself. `paths`: those of values and arrays.
     """
 
     quotes: int
     names: tuple[str, ...]
     slots: tuple[Slot, ...]
+    arrays: tuple[Slot, ...]
     fixed: tuple[bytes, ...]
     objects: frozenset[Path]
+    paths: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +134,10 @@ def _is_escaped(raw: NDArray[np.uint8], quotes: NDArray[np.int64]) -> NDArray[np
 
 
 def shape_of(line: bytes) -> Shape | None:
-    """The shape of a line that is known to be one object; None where arrays are in it."""
+    """The shape of a line that is known to be one object; None where its values are not told apart."""
     marks = [mark for match in _TEXT.finditer(line) for mark in (match.start(), match.end() - 1)]
-    bounds = [-1, *marks, len(line)]
-    pieces = [line[start + 1 : stop] for start, stop in pairwise(bounds)]
+    cuts = [-1, *marks, len(line)]
+    pieces = [line[start + 1 : stop] for start, stop in pairwise(cuts)]
     walk = _Walk()
     for mark, piece in enumerate(pieces):
         if mark % 2 == 0:
@@ -139,56 +147,99 @@ def shape_of(line: bytes) -> Shape | None:
             walk.meet(msgspec.json.decode(b'"' + piece + b'"', type=str))
         else:
             walk.add(Edge(mark, 1), Edge(mark + 1, 0), is_text=True)
-    edges = [edge for slot in walk.slots for edge in (slot.start, slot.end)]
-    places = [0, *(bounds[edge.mark] + edge.offset for edge in edges), len(line)]
+    edges = _edges_of(walk.slots)
+    places = [0, *(cuts[edge.mark] + edge.offset for edge in edges), len(line)]
     fixed = tuple(line[places[at] : places[at + 1]] for at in range(0, len(places), 2))
-    return Shape(len(marks), tuple(walk.names), tuple(walk.slots), fixed, frozenset(walk.objects))
+    return Shape(
+        quotes=len(marks),
+        names=tuple(walk.names),
+        slots=tuple(walk.slots),
+        arrays=tuple(walk.arrays),
+        fixed=fixed,
+        objects=frozenset(walk.objects),
+        paths=tuple(walk.paths),
+    )
 
 
 class _Walk:
-    """A way through a line: the object it is in, the last name, the values so far."""
+    """A way through a line: the objects and arrays it is in, the last name, the values so far."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self.slots: list[Slot] = []
+        self.arrays: list[Slot] = []
         self.objects: set[Path] = set()
-        self._path: list[str] = []
+        self.paths: list[Path] = []
+        self._inside: list[Path | None] = []  # None: an array, or anything in one
         self._name = ""
 
     def meet(self, name: str) -> None:
         """Take in the name of a member."""
         self._name = name
-        if not self._path:
+        if len(self._inside) == 1:
             self.names.append(name)
 
     def add(self, start: Edge, end: Edge, *, is_text: bool) -> None:
-        """Take in the value of the last name."""
-        self.slots.append(Slot((*self._path, self._name), is_text, start, end))
+        """Take in a value."""
+        self.slots.append(Slot(self._value(), is_text, start, end))
+
+    def _here(self) -> Path | None:
+        """The path of what comes next."""
+        above = self._inside[-1] if self._inside else None
+        return None if above is None else (*above, self._name)
+
+    def _value(self) -> Path | None:
+        path = self._here()
+        if path is not None:
+            self.paths.append(path)
+        return path
 
     def between(self, mark: int, piece: bytes) -> bool:
-        """Go over what stands outside quotes; whether nothing in it is an array."""
+        """Go over what stands outside quotes; False where it holds two words or numbers, or one too deep."""
+        count = len(self.slots)
         for match in _TOKEN.finditer(piece):
-            token = match[0]
+            token, start = match[0], Edge(mark, 1 + match.start())
+            end = Edge(mark + 1, match.end() - len(piece))
             if token == b"{":
-                if self.objects:
-                    self._path.append(self._name)
-                self.objects.add(tuple(self._path))
-            elif token == b"}":
-                del self._path[-1:]
-            elif b"[" in token or b"]" in token:
-                return False
+                self._open()
+            elif token == b"[":
+                self._open_array(start)
+            elif token in (b"}", b"]"):
+                self._close(end)
             elif token not in (b":", b","):
-                end = match.end() - len(piece)
-                self.add(Edge(mark, 1 + match.start()), Edge(mark + 1, end), is_text=False)
-        return True
+                self.add(start, end, is_text=False)
+                if len(self._inside) >= bounds.DEPTH:  # elsewhere it may be an array
+                    return False
+        return len(self.slots) - count < 2
+
+    def _open(self) -> None:
+        path = self._here() if self._inside else ()
+        if path is not None:
+            self.objects.add(path)
+        self._inside.append(path)
+
+    def _open_array(self, start: Edge) -> None:
+        path = self._value()
+        if path is not None:
+            self.arrays.append(Slot(path, is_text=False, start=start, end=start))
+        self._inside.append(None)
+
+    def _close(self, end: Edge) -> None:
+        self._inside.pop()
+        if self.arrays and self._inside and self._inside[-1] is not None and self._is_open:
+            self.arrays[-1] = replace(self.arrays[-1], end=end)
+
+    @property
+    def _is_open(self) -> bool:
+        return self.arrays[-1].start == self.arrays[-1].end
 
 
 def alike(
     lines: Lines, shape: Shape, among: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which of some lines have this shape, and where each of their values begins and ends.
+    """Which of some lines have this shape, and where each of their values and arrays begins and ends.
 
-    Two columns of places a slot. Words and numbers are only shown to be more than nothing.
+    Two columns of places a slot, then two an array. Words and numbers are only shown to be more than nothing.
     """
     among = among[lines.quotes_in[among] == shape.quotes]
     found = _edges(lines, shape, among)
@@ -203,7 +254,13 @@ def alike(
     for at, fixed in enumerate(shape.fixed):
         holds &= _are(lines.data, found[:, 2 * at], fixed)
     among, found = _those(holds, among, found)
-    return among, found[:, 1:-1]
+    if not shape.arrays:
+        return among, found[:, 1:-1]
+    return among, np.delete(found, [0, 2 * len(shape.slots) + 1], axis=1)
+
+
+def _edges_of(slots: Iterable[Slot]) -> list[Edge]:
+    return [edge for slot in slots for edge in (slot.start, slot.end)]
 
 
 def _those(
@@ -220,10 +277,10 @@ def _edges(lines: Lines, shape: Shape, among: NDArray[np.int64]) -> NDArray[np.i
     else:
         quotes = lines.quotes[lines.first_quotes[among][:, None] + np.arange(shape.quotes)]
     marks = [starts - 1, *quotes.T, ends]
-    edges = [edge for slot in shape.slots for edge in (slot.start, slot.end)]
-    found = np.empty((len(among), len(edges) + 2), dtype=np.int64)
-    found[:, 0], found[:, -1] = starts, ends
-    for at, edge in enumerate(edges, 1):
+    begin, end = Edge(0, 1), Edge(len(marks) - 1, 0)
+    edges = [begin, *_edges_of(shape.slots), end, *_edges_of(shape.arrays)]
+    found = np.empty((len(among), len(edges)), dtype=np.int64)
+    for at, edge in enumerate(edges):
         np.add(marks[edge.mark], edge.offset, out=found[:, at])
     return found
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LEAVES = st.one_of(
     st.sampled_from(["", " ", "x", "2024-01-01T00:00:00Z", '{"a": 1}', "{", "12", "true", "가"]),
     st.sampled_from([0, -7, 2.5, 1e-5, 10**15, 12.1234567, True, False, None, 2**70]),
+    st.sampled_from(
+        [[], [1, 2], ["x"], ["x", "y"], [["x"]], ["x", 1, 2], [{"a": "x"}], [{"key": "k", "value": "v"}]]
+    ),
 )
 NAMES = st.sampled_from(["a", "b", "ts", "_replay", "A"])
 FLAT = st.dictionaries(NAMES, LEAVES, max_size=4)
@@ -42,6 +45,7 @@ MAPPINGS: list[dict[str, Any] | None] = [
     {"event": {"key": "a", "value": "b:number", "properties": {"*": [{"column": "*", "except": ["b"]}]}}},
     {"event": {"key": "a", "properties": {"deep": "b.a", "t": "b.ts:auto", "s": "b.b:string"}}},
     {"event": {"key": "a"}, "user": {"userId": "b", "properties": {"*": "b.*"}}, "where": {"a": "x"}},
+    {"event": {"key": "a", "properties": {"*": {"pairs": "b"}, "l": "ts:json"}}},
     {"event": {"key": "a"}, "time": {"column": "ts", "property": "t"}},
 ]
 

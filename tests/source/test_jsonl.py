@@ -149,7 +149,7 @@ def test_raw_bytes_are_the_line_without_its_end_and_line_numbers_are_true() -> N
 
 
 def test_records_of_no_one_shape_come_in_small_stretches_that_count_on() -> None:
-    stretches = list(Records().read(b'{"a":[1]}\n' * (2 * bounds.RECORD_ROWS + 1)))
+    stretches = list(Records().read(b'{"a":["x",1,2]}\n' * (2 * bounds.RECORD_ROWS + 1)))
     assert [len(stretch.rows) for stretch in stretches] == [bounds.RECORD_ROWS, bounds.RECORD_ROWS, 1]
     assert stretches[2].rows.tolist() == stretches[2].lines.tolist() == [2 * bounds.RECORD_ROWS + 1]
     assert stretches[0].frame[0].dtype == object

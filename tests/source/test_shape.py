@@ -39,7 +39,20 @@ def strings(text: str, *, ascii_only: bool) -> str:
 
 
 STRINGS = st.builds(strings, TEXTS, ascii_only=st.booleans())
-VALUES = {"text": STRINGS, "number": NUMBERS, "word": WORDS, "same": st.just("5"), "any": STRINGS | NUMBERS}
+LISTS = st.lists(NUMBERS | WORDS, max_size=3) | st.lists(STRINGS, max_size=2) | st.lists(STRINGS | NUMBERS)
+ARRAYS = LISTS.map(lambda items: "[" + ", ".join(items) + "]")
+INSIDE = st.sampled_from(
+    ["", '{"p":%s}', "[%s]", '[{"p":%s}, {"p":"q","r":[]}]', '["x",%s]', '{"p":[%s],"q":%s}']
+)
+VALUES = {
+    "text": STRINGS,
+    "number": NUMBERS,
+    "word": WORDS,
+    "same": st.just("5"),
+    "any": STRINGS | NUMBERS,
+    "list": ARRAYS,
+    "deep": st.just(""),
+}
 KINDS = st.sampled_from(list(VALUES))
 MEMBER = st.tuples(st.sampled_from(NAMES), KINDS)
 SEPARATORS = st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")])
@@ -52,6 +65,7 @@ def blocks(draw: st.DrawFn) -> bytes:
     members = draw(st.lists(MEMBER, min_size=1, max_size=4, unique_by=lambda member: member[0]))
     inside = draw(st.lists(MEMBER, max_size=2, unique_by=lambda member: member[0]))
     comma, colon = draw(SEPARATORS)
+    around = draw(INSIDE)
     end = draw(ENDS) if draw(st.booleans()) else "\n"
     odd = draw(st.integers(0, 5)) == 0
 
@@ -59,6 +73,8 @@ def blocks(draw: st.DrawFn) -> bytes:
         parts = []
         for name, kind in pairs:
             value = draw(HOSTILE) if odd and draw(st.integers(0, 3)) == 0 else draw(VALUES[kind])
+            if kind == "deep":
+                value = around.replace("%s", draw(STRINGS | NUMBERS | ARRAYS)) or "[]"
             parts.append(json.dumps(name) + colon + value)
         return comma.join(parts)
 
@@ -159,6 +175,7 @@ def told(members: ShapedLines, path: tuple[str, ...]) -> list[str] | None:
         '{ "a" : "x\\"y" , "b" : {"c": -1.5, "d": {}}, "e": null }',
         '{"a":"\\uac00\\n","b":true}',
         '{"a":"\\\\","b":"\\\\\\"","c":"{\\"d\\":\\"\\\\\\\\\\"\\"}"}',
+        '{"a":["x","y"],"b":[1, 2],"c":[],"d":[{"p":"q","r":[1]},{}],"e":[["z"]]}',
         "{}",
     ],
 )
@@ -186,7 +203,7 @@ def test_lines_of_one_shape_are_taken_at_once(line: str) -> None:
         '{"a":1}\n{"a":\t1}\n',
         '{"a":1}\n{"a":1e400}\n',
         '{"a":"\\x"}\n',
-        '{"a":[1]}\n{"a":[]}\n',
+        '{"a":[1,"x"]}\n{"a":["x",1,2]}\n' * 9,
         "{}{}\n" * 9 + "{}\n" * 9,
     ],
 )
