@@ -136,10 +136,10 @@ def _by_kind(
     is_double = np.array([type(value) is float for value in values], dtype=np.bool_)
     holds = np.zeros(len(values), dtype=np.bool_)
     holds[is_double] = of_doubles(column[is_double].astype("float64"))
-    small = (type(value) is int and -_INTEGER_BOUND < value < _INTEGER_BOUND for value in values)
-    for place, (double, harmless) in enumerate(zip(is_double.tolist(), small, strict=True)):
-        if not double and not harmless:
-            holds[place] = of_one(values[place])
+    for place, value in enumerate(values):
+        is_small = type(value) is int and -_INTEGER_BOUND < value < _INTEGER_BOUND  # which breaks no rule
+        if not is_small and type(value) is not float:
+            holds[place] = of_one(value)
     return holds
 
 

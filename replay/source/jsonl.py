@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from replay.records import Unreadable
 
+PASSED_BY: Final = 8  # blocks, once one was of too many shapes
+
 _TOO_DEEP: Final = f"more than {bounds.DEPTH} objects and arrays inside one another"
 
 
@@ -105,6 +107,7 @@ class Records:
         self.row = 1
         self.line = 1
         self.carried = b""
+        self._passed_by = 0  # blocks that are not tried the fast way
 
     def read(self, data: bytes) -> Iterator[Stretch]:
         """Read a block of whole lines, a chunk of them at a time; lines of white space are no records."""
@@ -113,11 +116,12 @@ class Records:
             yield stretch
             return
         for part in blocks([data], bounds.PART_BYTES):  # so that one odd line slows down its part only
-            stretch = self._shaped(part.data) if part.kind == "whole" else None
+            stretch = self._shaped(part.data)
             if stretch is not None:
                 yield stretch
             else:
                 yield from self._exactly(part.data)
+        self._passed_by = max(0, self._passed_by - 1)
 
     def _exactly(self, data: bytes) -> Iterator[Stretch]:
         lines = data.splitlines()
@@ -125,9 +129,16 @@ class Records:
             yield self._read(lines[start : start + bounds.RECORD_ROWS])
 
     def _shaped(self, data: bytes) -> Stretch | None:
-        lines = lines_of(data)
-        found = None if lines is None else members_of(lines, read_record)
-        if lines is None or found is None:
+        """The records of lines that are of few shapes; None where that is not shown."""
+        lines = None if self._passed_by else lines_of(data)
+        if lines is None:
+            return None
+        try:
+            found = members_of(lines, read_record)
+        except ValueError:  # a value that is none
+            return None
+        if found is None:
+            self._passed_by = PASSED_BY
             return None
         is_row = np.ones(len(lines.ends), dtype=np.int64)
         is_row[found.blank] = 0

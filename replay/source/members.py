@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from replay.source.shape import Lines, Path, Shape, Slot
 
 SHAPES_MAX: Final = 32  # in one block
-LOOKS_MAX: Final = 8  # at every line, on average, while they are sorted by shape
+SHAPES_FEW: Final = 8  # so many should have one line in two
 ODD_SHARE: Final = 4  # one line in so many may be of no shape…
 ODD_LEAST: Final = 4  # …or this number
 
@@ -54,38 +54,39 @@ def members_of(lines: Lines, read: Callable[[bytes], dict[str, Any]]) -> Found |
     """The records on some lines, or None where too few are shown to be records of few shapes.
 
     `read` gives the record on one line, or raises ValueError; it is asked of one line of each shape, and of
-    those that are of none.
+    those that are of none. Raises ValueError where something is no value.
     """
-    try:
-        sorting = _Sorting(lines, read)
-    except ValueError:  # a value that is none
+    sorting = _Sorting(lines, read)
+    if not sorting.is_done or not sorting.shapes:
         return None
-    if not sorting.parts:
-        return None
+    parts: list[_Part | _Odd] = [_Part(lines, *one) for one in sorting.shapes]
     if sorting.odd:
-        sorting.parts.append(_Odd(sorting.odd))
-    at = np.sort(np.concatenate([part.at for part in sorting.parts]))
-    return Found(ShapedLines(_Block(lines, sorting.parts), at), at, sorting.flaws, sorting.blank)
+        parts.append(_Odd(sorting.odd))
+    at = np.sort(np.concatenate([part.at for part in parts]))
+    return Found(ShapedLines(_Block(lines, parts), at), at, sorting.flaws, sorting.blank)
 
 
 class _Sorting:
-    """Sorts lines by their shapes; gives up, without parts, where that takes too long."""
+    """Sorts lines by their shapes; not done where they are of too many."""
 
     def __init__(self, lines: Lines, read: Callable[[bytes], dict[str, Any]]) -> None:
-        self.parts: list[_Part | _Odd] = []
+        self.shapes: list[tuple[Shape, NDArray[np.int64], NDArray[np.int64]]] = []
         self.odd: dict[int, dict[str, Any]] = {}
         self.flaws: dict[int, str] = {}
         self.blank: list[int] = []
         self._lines = lines
         self._read = read
         left = np.arange(len(lines.ends))
-        looks = LOOKS_MAX * len(left)
-        while len(left):
-            looks -= len(left)
-            if looks < 0 or len(self.odd) + len(self.flaws) > max(ODD_LEAST, len(lines.ends) // ODD_SHARE):
-                self.parts = []
-                return
+        while len(left) and not self._is_hopeless(len(left)):
             left = self._sort(left)
+        self.is_done = not len(left)
+
+    def _is_hopeless(self, left: int) -> bool:
+        count = len(self._lines.ends)
+        odd = len(self.odd) + len(self.flaws)
+        return odd > max(ODD_LEAST, count // ODD_SHARE) or (
+            len(self.shapes) >= SHAPES_FEW and 2 * left > count
+        )
 
     def _sort(self, left: NDArray[np.int64]) -> NDArray[np.int64]:
         """Take the first of some lines away, and those that are like it."""
@@ -99,13 +100,13 @@ class _Sorting:
         except ValueError as error:
             self.flaws[place] = str(error)
             return left[1:]
-        shape = shape_of(line) if len(self.parts) < SHAPES_MAX else None
+        shape = shape_of(line) if len(self.shapes) < SHAPES_MAX else None
         if shape is None:
             self.odd[place] = record
             return left[1:]
-        part = _Part(self._lines, shape, *alike(self._lines, shape, left))
-        self.parts.append(part)
-        return np.setdiff1d(left, part.at, assume_unique=True)
+        at, places = alike(self._lines, shape, left)
+        self.shapes.append((shape, at, places))
+        return np.setdiff1d(left, at, assume_unique=True)
 
 
 class _Part:
