@@ -7,6 +7,7 @@ its body as bytes, its place in its user's order.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     import pandas as pd
@@ -54,12 +55,46 @@ class Unreadable:
     raw: bytes
 
 
+class Members(ABC):
+    """Records whose members are known a column at a time, each record a dict only where it is asked for."""
+
+    @property
+    @abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The names that the records have, in the order in which they come first."""
+
+    @property
+    @abstractmethod
+    def paths(self) -> tuple[tuple[str, ...], ...] | None:
+        """The paths of all values, through objects; None where it takes the records themselves to say."""
+
+    @property
+    @abstractmethod
+    def frame(self) -> pd.DataFrame:
+        """The records as the frame of a chunk."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def column(self, path: tuple[str, ...]) -> Any:
+        """What stands at a path, one value a record: an Arrow array of one type, or a list.
+
+        Of texts, int64, doubles or booleans; what is null or not there is null in an array, None in a list.
+        None: it takes the records themselves to say.
+        """
+
+    @abstractmethod
+    def take(self, places: NDArray[np.bool_] | slice) -> Members:
+        """Some of the records."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Consecutive records of one source.
 
     `frame` of a table: one column a header name, labelled 0, 1, 2…, dtype `str`, an empty cell is "".
-    `frame` of records: one column labelled 0, dtype object, a dict a row.
+    `frame` of records: one column labelled 0, dtype object, a dict a row; made of `held` when it is needed.
     `rows` and `lines`: int64, one a frame row; rows count from 1 in the source (unreadable ones
     included), a row's line is the one it starts on.
     `raw` of records: each record's own bytes; of a table None.
@@ -70,16 +105,26 @@ class Chunk:
 
     kind: Literal["table", "records"]
     header: tuple[str, ...]
-    frame: pd.DataFrame
+    held: pd.DataFrame | Members
     rows: NDArray[np.int64]
     lines: NDArray[np.int64]
-    raw: list[bytes] | None
+    raw: Sequence[bytes] | None
     unreadable: tuple[Unreadable, ...]
     position: int
     ids: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows as a frame."""
+        return self.held.frame if isinstance(self.held, Members) else self.held
+
+    @property
+    def members(self) -> Members | None:
+        """The records as columns, where they are known so."""
+        return self.held if isinstance(self.held, Members) else None
 
     def cells(self, place: int) -> list[str]:
         """One row of a table."""
@@ -91,9 +136,15 @@ class Chunk:
         value: Any = self.frame.iat[place, 0]
         return dict(value)
 
+    def head(self, most: int) -> pd.DataFrame:
+        """The frame of its first rows."""
+        if isinstance(self.held, Members):
+            return self.held.take(slice(most)).frame
+        return self.held.head(most)
+
     def records(self, most: int) -> list[Any]:
         """The first of the records."""
-        values: list[Any] = self.frame[0].head(most).tolist()
+        values: list[Any] = self.head(most)[0].tolist()
         return values
 
     def take(self, places: NDArray[np.bool_]) -> Chunk:
@@ -101,8 +152,11 @@ class Chunk:
         raw = (
             None if self.raw is None else [line for line, kept in zip(self.raw, places, strict=True) if kept]
         )
-        frame = self.frame[places].reset_index(drop=True)
-        return replace(self, frame=frame, rows=self.rows[places], lines=self.lines[places], raw=raw)
+        if isinstance(self.held, Members):
+            held: pd.DataFrame | Members = self.held.take(places)
+        else:
+            held = self.held[places].reset_index(drop=True)
+        return replace(self, held=held, rows=self.rows[places], lines=self.lines[places], raw=raw)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,18 @@ An empty text stays, a null is absent; members that the API does not name are le
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from replay import hackle
 from replay.mapping import columns, paths
 from replay.records import CARRIED, Finding, Mapped, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from replay.records import Members
 
 _OWNERS: Final = {"event": hackle.EVENT_MEMBERS, "user": hackle.USER_MEMBERS}
 
@@ -87,6 +94,41 @@ class Reader:
             for name, (places, values) in cells.items()
         }
         return Mapped(size, made, findings)
+
+
+def of_records(records: Sequence[Any]) -> Mapped:
+    """What records say, target by target."""
+    reader = Reader()
+    for place, record in enumerate(records):
+        reader.read(place, record)
+    return reader.mapped(len(records))
+
+
+def of_members(members: Members) -> Mapped | None:
+    """What records say whose members are all values that the API names; None for others."""
+    if members.paths is None:
+        return None
+    owners: dict[Target, dict[Target, pd.Series[Any]]] = {}
+    for path in members.paths:
+        if path[0].startswith(CARRIED):
+            continue
+        values = members.column(path) if _is_named(path) else None
+        if values is None:
+            return None
+        owners.setdefault(path[:1], {})
+        column = columns.without_null(values)
+        if len(column):
+            owners.setdefault(path[:-1], {})[path] = column
+    made = [
+        pair for part in owners.values() for pair in sorted(part.items(), key=lambda one: one[1].index[0])
+    ]
+    return Mapped(len(members), dict(made), [])
+
+
+def _is_named(path: Target) -> bool:
+    if len(path) == 2:
+        return path[1] in _OWNERS.get(path[0], ()) and path not in paths.OBJECTS
+    return len(path) == 3 and path[:2] in paths.OBJECTS
 
 
 def _no_cell() -> tuple[list[int], list[Any]]:

@@ -89,10 +89,8 @@ class ApiRecords:
         """What the records say, target by target."""
         reading = Reading(chunk)
         self.where.judge(reading)
-        reader = api.Reader()
-        for place, record in enumerate(chunk.frame[0].tolist()):
-            reader.read(place, record)
-        mapped = reader.mapped(len(chunk))
+        known = None if chunk.members is None else api.of_members(chunk.members)
+        mapped = api.of_records(reading.records) if known is None else known
         made = {t: as_taken(t, column, mapped.findings) for t, column in mapped.columns.items()}
         return Mapped(mapped.size, _filled(made), reading.findings + mapped.findings)
 

@@ -39,6 +39,8 @@ _BOOLEANS: Final = {"true": True, "yes": True, "1": True, "false": False, "no": 
 _INTEGERS: Final = r"^-?[0-9]{1,18}$"  # int64 for certain
 _DECIMALS: Final = r"^-?[0-9]+\.[0-9]+$"
 _DECIMAL_BYTES: Final = 16  # 15 digits and the point: a float64 keeps them
+_NUMBERS: Final = {int, float, Decimal}
+_KEEP_NUMBERS: Final = ("number", "json", "auto")
 _ENCODE: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -53,6 +55,15 @@ class Cast:
 def cast(column: pd.Series[Any], kind: TypeName | None, figures: Figures | None = None) -> Cast:
     """Cast a column to a type; without one it stays as it is. `figures`: how its numbers are written."""
     if kind is None or (kind == "string" and columns.is_text(column)):
+        return Cast(column, column.iloc[:0])
+    if figures is None and kind in _KEEP_NUMBERS and column.dtype.kind in "if":
+        return Cast(column, column.iloc[:0])
+    if (
+        figures is None
+        and kind == "number"
+        and column.dtype == object
+        and set(map(type, column.tolist())) <= _NUMBERS
+    ):
         return Cast(column, column.iloc[:0])
     whole = _whole(columns.texts(column), kind, figures) if columns.is_text(column) and len(column) else None
     if whole is not None:
@@ -79,7 +90,8 @@ def _whole(texts: pa.Array, kind: TypeName, figures: Figures | None) -> pa.Array
 def _whole_numbers(texts: pa.Array) -> pa.Array | None:
     if pc.max(pc.binary_length(texts)).as_py() > 19:
         return None
-    if pc.all(pc.match_substring_regex(texts, _INTEGERS)).as_py():
+    is_decimal = "." in texts[0].as_py()
+    if not is_decimal and pc.all(pc.match_substring_regex(texts, _INTEGERS)).as_py():
         return pc.cast(texts, pa.int64())
     fits = pc.less_equal(pc.binary_length(texts), _DECIMAL_BYTES)
     if pc.all(pc.and_(fits, pc.match_substring_regex(texts, _DECIMALS))).as_py():

@@ -63,6 +63,30 @@ def from_texts(array: pa.Array, index: Any) -> pd.Series[Any]:
     return pd.Series(array, index=index, dtype="str")
 
 
+def from_values(values: pa.Array | list[Any]) -> pd.Series[Any]:
+    """The column of a value a row, absent ones left out: a list, or an Arrow array of one type."""
+    if isinstance(values, list):
+        return drop_absent(values, range(len(values)))
+    column = without_null(values)
+    return filled(column) if is_text(column) else column
+
+
+def without_null(values: pa.Array | list[Any]) -> pd.Series[Any]:
+    """The same, where an empty text is there."""
+    if isinstance(values, list):
+        places = [place for place, value in enumerate(values) if value is not None]
+        return build([values[place] for place in places], places)
+    index: pd.Index[int] = pd.RangeIndex(len(values))
+    if values.null_count:
+        index = pd.Index(np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False)))
+        values = values.drop_null()
+    if not len(values):
+        return build([], [])
+    if values.type == pa.large_string():
+        return from_texts(values, index)
+    return pd.Series(values.to_numpy(zero_copy_only=False), index=index)
+
+
 def present(cells: pd.Series[Any], size: int) -> pd.Series[Any]:
     """A table's column of cells as a column of values: empty cells are absent."""
     column = pd.Series(cells.array, index=pd.RangeIndex(size))

@@ -87,6 +87,10 @@ class Reading:
 
     def raw(self, shown: str, place: Located) -> pd.Series[Any]:
         """What stands at a place, uncast; `shown` is the field of what is found wrong there."""
+        if place.column is None and self.chunk.members is not None:
+            known = self.chunk.members.column(place.path)
+            if known is not None:
+                return columns.from_values(known)
         if place.column is None and len(place.path) == 1:
             (name,) = place.path
             values = _members(self.records, name)
@@ -157,7 +161,9 @@ class Reading:
         for reason, values in read.unreadable.items():
             self.findings.append(found("time-unreadable", text, values, f"column {text!r}: {reason}"))
         if bound.time.property is not None and len(read.micros):
-            self.columns["event", "properties", bound.time.property] = times.write(read.micros)
+            self.columns["event", "properties", bound.time.property] = (
+                times.write(read.micros) if read.written is None else read.written
+            )
         read.micros.name = text
         return read.micros
 

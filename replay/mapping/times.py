@@ -35,6 +35,8 @@ _ISO_CLOCK: Final = r"[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
 _ISO_LOCAL: Final = _ISO_DAY + f"({_ISO_CLOCK})?$"
 _ISO_ZONED: Final = _ISO_DAY + _ISO_CLOCK + r"(Z|[+-][0-9]{2}:?[0-9]{2})$"
 
+_PLAIN_BYTES: Final = len("2024-01-01T00:00:00Z")
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _FIRST: Final = -62_135_596_800_000_000  # the year 1
@@ -54,17 +56,22 @@ _RANGE: Final = "lies outside the years 1 to 9999. Check the unit under [time]"
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """The times of a column (int64 microseconds), and per reason the part that cannot be read."""
+    """The times of a column (int64 microseconds), and per reason the part that cannot be read.
+
+    `written`: the column itself, where each of its texts is how `write` writes the time.
+    """
 
     micros: pd.Series[Any]
     unreadable: dict[str, pd.Series[Any]]
+    written: pd.Series[Any] | None = None
 
 
 def read(column: pd.Series[Any], time: Time) -> Times:
     """The times that a column spells, in UTC."""
     whole = _whole(column, time) if columns.is_text(column) and len(column) else None
     if whole is not None and bool(((whole >= _FIRST) & (whole <= _LAST)).all()):
-        return Times(pd.Series(whole, index=column.index, dtype="int64"), {})
+        is_plain = time.unit is None and _is_plain(columns.texts(column))
+        return Times(pd.Series(whole, index=column.index, dtype="int64"), {}, column if is_plain else None)
     micros, places = [], []
     unreadable: dict[str, list[int]] = {}
     for order, (place, value) in enumerate(zip(column.index.tolist(), column.tolist(), strict=True)):
@@ -97,8 +104,18 @@ def _whole_counts(texts: pa.Array, unit: str) -> Any:
     return pc.multiply_checked(pc.cast(texts, pa.int64()), _UNIT_MICROSECONDS[unit]).to_numpy()
 
 
+def _is_plain(texts: pa.Array) -> bool:
+    """Whether all times are written like 2024-01-01T00:00:00Z, if Arrow reads them as times in UTC.
+
+    It refuses whatever else would have 20 bytes, but for a space instead of the T.
+    """
+    sizes = pc.min_max(pc.binary_length(texts)).as_py()
+    is_short = sizes["min"] == sizes["max"] == _PLAIN_BYTES
+    return is_short and not pc.any(pc.match_substring(texts, " ")).as_py()
+
+
 def _whole_iso(texts: pa.Array, zone: str | None) -> Any:
-    if pc.all(pc.match_substring_regex(texts, _ISO_ZONED)).as_py():
+    if _is_plain(texts) or pc.all(pc.match_substring_regex(texts, _ISO_ZONED)).as_py():
         return _int64(pc.cast(texts, pa.timestamp("us", "UTC")))
     if zone is None or not pc.all(pc.match_substring_regex(texts, _ISO_LOCAL)).as_py():
         return None

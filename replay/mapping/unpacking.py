@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from replay.mapping.located import Many, StarBound
     from replay.mapping.reading import Reading
+    from replay.records import Members
 
 _NAMES: Final = ("key", "name")
 _VALUES: Final = ("string_value", "int_value", "double_value", "float_value")
@@ -41,6 +42,11 @@ def _bring(reading: Reading, star: StarBound, part: Many) -> Iterator[tuple[str,
         for located in part.columns:
             yield located.owner, reading.raw(paths.show((*star.owner, located.owner)), located)
         return
+    members = reading.chunk.members if part.kind == "rest" else None
+    known = None if members is None else _rest(members, part)
+    if known is not None:
+        yield from known
+        return
     gathered: defaultdict[str, tuple[list[int], list[Any]]] = defaultdict(lambda: ([], []))
     for place, name, value in _values(reading, star, part):
         if name in part.left_out:
@@ -54,6 +60,20 @@ def _bring(reading: Reading, star: StarBound, part: Many) -> Iterator[tuple[str,
                 values[-1] = value
     for name, (places, values) in gathered.items():
         yield name, columns.build(values, places)
+
+
+def _rest(members: Members, part: Many) -> list[tuple[str, pd.Series[Any]]] | None:
+    """The members of records that nothing else names; None where it takes the records to say."""
+    found = []
+    for name in members.names:
+        if name in part.left_out:
+            part.missing.pop(part.watched.get(name, ""), None)
+        elif name not in part.named and not name.startswith(CARRIED):
+            values = members.column((name,))
+            if values is None:
+                return None
+            found.append((name, columns.from_values(values)))
+    return sorted(((name, column) for name, column in found if len(column)), key=lambda one: one[1].index[0])
 
 
 def _values(reading: Reading, star: StarBound, part: Many) -> Iterator[tuple[int, str, Any]]:

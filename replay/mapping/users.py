@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
-from replay.mapping import paths
+from replay.mapping import columns, paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,8 @@ def user_hashes(mapped: Mapped, keep: NDArray[np.bool_]) -> NDArray[np.uint64]:
         if not is_unknown.any():
             break
         column = mapped.columns[target]
-        column = column[is_unknown[column.index.to_numpy()]]
+        if not is_unknown.all():
+            column = column[is_unknown[column.index.to_numpy()]]
         places = column.index.to_numpy()
         hashes[places] = _hash(column, paths.show(target))
         is_unknown[places] = False
@@ -86,6 +88,13 @@ def in_sample(mapped: Mapped, share: float) -> NDArray[np.bool_]:
 
 
 def _hash(column: pd.Series[Any], name: str) -> NDArray[np.uint64]:
-    texts = column.to_numpy(dtype=object)
     key = np.uint64(pd.util.hash_array(np.array([name], dtype=object))[0])
-    return np.asarray(pd.util.hash_array(texts, categorize=False), dtype=np.uint64) ^ key
+    if not columns.is_text(column):
+        return _hash_objects(column.to_numpy(dtype=object)) ^ key
+    distinct = pc.dictionary_encode(columns.texts(column))  # a user has several rows, mostly
+    words = _hash_objects(distinct.dictionary.to_numpy(zero_copy_only=False)) ^ key
+    return np.asarray(words[distinct.indices.to_numpy()], dtype=np.uint64)
+
+
+def _hash_objects(values: Any) -> NDArray[np.uint64]:
+    return np.asarray(pd.util.hash_array(values, categorize=False), dtype=np.uint64)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from replay.source import Reader, Source
 
 COLUMNS_FROM_ROWS: Final = 100  # records of a chunk whose members are listed
+SAMPLE_ROWS: Final = 2_000  # that a mapping is fitted to
 _NOTHING: Final = Mapped(0, {}, [])
 
 
@@ -83,6 +84,9 @@ class Judged:
         if self.chunk.kind == "table":
             return [name for name in self.chunk.header if not name.startswith(CARRIED)]
         seen: dict[str, None] = {}
+        if self.chunk.members is not None:
+            seen = dict.fromkeys(self.chunk.members.names)
+            return [name for name in seen if not name.startswith(CARRIED)] if len(self.chunk) else []
         for place in range(min(len(self.chunk), COLUMNS_FROM_ROWS)):
             seen.update(dict.fromkeys(self.chunk.record(place)))
         return [name for name in seen if not name.startswith(CARRIED)]
@@ -166,5 +170,5 @@ class Judging:
     def _bind(self, chunk: Chunk) -> Bound:
         if self.bound is None:
             name = self._reader.source.name
-            self.bound = bind(self._job.mapping, chunk.kind, chunk.header, name, chunk.frame)
+            self.bound = bind(self._job.mapping, chunk.kind, chunk.header, name, chunk.head(SAMPLE_ROWS))
         return self.bound

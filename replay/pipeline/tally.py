@@ -126,7 +126,8 @@ class Tally:
         keys = judged.mapped.columns.get(EVENT_KEY)
         if keys is None:
             return
-        for found, rows in keys[sent[keys.index]].value_counts().items():
+        counted = keys if sent.all() else keys[sent[keys.index]]
+        for found, rows in counted.value_counts().items():
             key = self._mask.hash(found) if self._hides_keys else str(found)
             if key in self.event_keys or len(self.event_keys) < EVENT_KEYS_MAX:
                 self.event_keys[key] = self.event_keys.get(key, 0) + int(rows)

@@ -49,6 +49,8 @@ Notes = dict[int, Note]
 def carried_notes(chunk: Chunk, places: Sequence[int]) -> list[dict[str, str]]:
     """The notes that rows of a chunk carry, one a place; {} where a row carries none."""
     if chunk.kind == "records":
+        if chunk.members is not None and CARRIED not in chunk.members.names:
+            return [{} for _ in places]
         return [_texts(chunk.record(place).get(CARRIED)) for place in places]
     columns = {member: chunk.header.index(name) for member, name in _CARRIED_BY if name in chunk.header}
     if not columns:
@@ -59,6 +61,8 @@ def carried_notes(chunk: Chunk, places: Sequence[int]) -> list[dict[str, str]]:
 
 def carries_notes(chunk: Chunk) -> bool:
     """Whether rows of this chunk may carry notes."""
+    if chunk.members is not None:
+        return CARRIED in chunk.members.names
     if chunk.kind == "records":
         return any(CARRIED in record for record in chunk.frame[0].tolist())
     return any(name in chunk.header for name in COLUMNS)

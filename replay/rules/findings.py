@@ -100,5 +100,8 @@ def units(text: str) -> int:
 def blank(column: pd.Series[Any]) -> pd.Series[Any]:
     """The texts of a column that are empty or white space only."""
     column = texts(column)
-    trimmed = pc.utf8_trim_whitespace(arrow(column))
-    return where(column, pc.equal(pc.binary_length(trimmed), 0).to_numpy(zero_copy_only=False))
+    array = arrow(column)
+    spaces = pc.or_(pc.utf8_is_space(array), pc.equal(pc.binary_length(array), 0))
+    if not len(array) or not pc.any(spaces).as_py():
+        return column.iloc[:0]
+    return where(column, spaces.to_numpy(zero_copy_only=False))

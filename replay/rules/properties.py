@@ -16,6 +16,8 @@ from replay.rules.findings import found, members, numbers, of_type, show, too_lo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from numpy.typing import NDArray
+
     from replay.records import Finding, Mapped, Target
 
 _MOST: Final = {
@@ -122,8 +124,23 @@ def _judge_digits(field: str, column: pd.Series[Any]) -> Iterator[Finding]:
 
 def _is_not_finite(column: pd.Series[Any]) -> Any:
     if column.dtype == object:
-        return [not _is_finite(value) for value in column.tolist()]
+        return _by_kind(column, _is_not_finite, lambda value: not _is_finite(value))
     return ~np.isfinite(column.to_numpy())
+
+
+def _by_kind(
+    column: pd.Series[Any], of_doubles: Callable[[pd.Series[Any]], Any], of_one: Callable[[Any], bool]
+) -> NDArray[np.bool_]:
+    """What holds of each number of a mixed column: of its doubles all at once, of others one by one."""
+    values = column.tolist()
+    is_double = np.array([type(value) is float for value in values], dtype=np.bool_)
+    holds = np.zeros(len(values), dtype=np.bool_)
+    holds[is_double] = of_doubles(column[is_double].astype("float64"))
+    for place, value in enumerate(values):
+        is_small = type(value) is int and -_INTEGER_BOUND < value < _INTEGER_BOUND  # which breaks no rule
+        if not is_small and type(value) is not float:
+            holds[place] = of_one(value)
+    return holds
 
 
 def _is_finite(value: float | Decimal) -> bool:
@@ -136,7 +153,7 @@ def _is_finite(value: float | Decimal) -> bool:
 def _has_many_digits(column: pd.Series[Any]) -> Any:
     values = column.to_numpy()
     if column.dtype == object:
-        return [_is_finite(value) and _digits_exceed(value) for value in column.tolist()]
+        return _by_kind(column, _has_many_digits, lambda value: _is_finite(value) and _digits_exceed(value))
     large = (values >= _INTEGER_BOUND) | (values <= -_INTEGER_BOUND)
     return large if column.dtype.kind == "i" else np.isfinite(values) & (large | _has_many_decimals(values))
 
@@ -147,7 +164,8 @@ def _has_many_decimals(values: Any) -> Any:
     A float of at most six decimals is the one nearest to some integer divided by a million. Past 2**53
     millionths that integer is not exact, but floats lie so far apart that six decimals tell them apart.
     """
-    millionths = np.rint(values * _DECIMAL_SCALE)
+    with np.errstate(over="ignore"):  # what is infinite then is large all the same
+        millionths = np.rint(values * _DECIMAL_SCALE)
     many = (millionths / _DECIMAL_SCALE != values) & (np.abs(millionths) < _EXACT_BOUND)
     for place in np.flatnonzero(many & (np.abs(values) > _DOUBTFUL_BOUND)):
         many[place] = _digits_exceed(float(values[place]))

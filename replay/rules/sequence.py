@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from replay.rules.findings import found, is_text, show
 
@@ -37,8 +39,16 @@ class TimeOrder:
         self._last = int(micros[-1])
         early = times[micros < before]
         if len(early):
-            written = pd.Series([_iso(value) for value in early.tolist()], index=early.index, dtype=object)
+            written = pd.Series(_written(early.to_numpy()), index=early.index, dtype=object)
             yield found("time-out-of-order", str(times.name or "time"), written)
+
+
+def _written(micros: NDArray[np.int64]) -> list[str]:
+    """Times as ISO 8601."""
+    if (micros % 1_000_000).any():
+        return [_iso(value) for value in micros.tolist()]
+    texts = pc.cast(pa.array(micros // 1_000_000).cast(pa.timestamp("s")), pa.string())
+    return [f"{text[:10]}T{text[11:]}Z" for text in texts.to_pylist()]
 
 
 def _iso(micros: int) -> str:

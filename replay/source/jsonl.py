@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import re
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -13,6 +10,10 @@ import numpy as np
 import pandas as pd
 
 from replay.source import bounds
+from replay.source.lines import blocks
+from replay.source.members import members_of
+from replay.source.number import DECODER
+from replay.source.shape import lines_of
 from replay.source.stretch import Stretch, unreadable
 
 if TYPE_CHECKING:
@@ -20,33 +21,22 @@ if TYPE_CHECKING:
 
     from replay.records import Unreadable
 
+PASSED_BY: Final = 8  # blocks, once one was of too many shapes
+
 _TOO_DEEP: Final = f"more than {bounds.DEPTH} objects and arrays inside one another"
-_NOT_ZERO: Final = re.compile(r"-?[0.]*[1-9]")
 
 
 class _NotReadError(ValueError):
     """Why a line is no record."""
 
 
-def number(text: str) -> float | Decimal:
-    """A JSON number with a fraction or an exponent: a float where that is written the same, else a Decimal.
-
-    Raises ValueError for what is beyond a double's range, in the large and in the small.
-    """
-    value = float(text)
-    if math.isinf(value) or (value == 0 and _NOT_ZERO.match(text)):
-        raise ValueError("a number is beyond the range of a double")
-    return value if repr(value) == text or value == 0 else Decimal(text)
-
-
-_DECODER: Final = msgspec.json.Decoder(float_hook=number)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
 def read_record(line: bytes) -> dict[str, Any]:
     """The object on one line; raises ValueError, saying why, where there is not exactly one."""
     try:
-        value = _DECODER.decode(line)
+        value = DECODER.decode(line)
     except RecursionError as error:
         raise _NotReadError(_TOO_DEEP) from error
     except UnicodeDecodeError as error:
@@ -117,12 +107,50 @@ class Records:
         self.row = 1
         self.line = 1
         self.carried = b""
+        self._passed_by = 0  # blocks that are not tried the fast way
 
     def read(self, data: bytes) -> Iterator[Stretch]:
         """Read a block of whole lines, a chunk of them at a time; lines of white space are no records."""
+        stretch = self._shaped(data)
+        if stretch is not None:
+            yield stretch
+            return
+        for part in blocks([data], bounds.PART_BYTES):  # so that one odd line slows down its part only
+            stretch = self._shaped(part.data)
+            if stretch is not None:
+                yield stretch
+            else:
+                yield from self._exactly(part.data)
+        self._passed_by = max(0, self._passed_by - 1)
+
+    def _exactly(self, data: bytes) -> Iterator[Stretch]:
         lines = data.splitlines()
         for start in range(0, len(lines), bounds.RECORD_ROWS):
             yield self._read(lines[start : start + bounds.RECORD_ROWS])
+
+    def _shaped(self, data: bytes) -> Stretch | None:
+        """The records of lines that are of few shapes; None where that is not shown."""
+        lines = None if self._passed_by else lines_of(data)
+        if lines is None:
+            return None
+        try:
+            found = members_of(lines, read_record)
+        except ValueError:  # a value that is none
+            return None
+        if found is None:
+            self._passed_by = PASSED_BY
+            return None
+        is_row = np.ones(len(lines.ends), dtype=np.int64)
+        is_row[found.blank] = 0
+        rows = np.cumsum(is_row) + (self.row - 1)
+        flaws = [
+            unreadable(int(rows[at]), self.line + at, reason, lines.line(at))
+            for at, reason in sorted(found.flaws.items())
+        ]
+        stretch = Stretch(found.records, rows[found.at], found.at + self.line, flaws, found.records.raw)
+        self.row += int(is_row.sum())
+        self.line += len(is_row)
+        return stretch
 
     def finish(self, tail: bytes) -> Stretch:
         """Read the last line, where it has no line end."""

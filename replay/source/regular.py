@@ -1,19 +1,20 @@
-"""The fast way for tables: blocks whose layout is shown to be regular, parsed by Arrow through pandas.
+"""The fast way for tables: blocks whose layout is shown to be regular, parsed by Arrow.
 
 Arrow refuses a wrong number of cells by itself. But it reads an unclosed quote as one cell that swallows
 the lines after it, drops text after a closing quote, drops blank lines, takes a byte order mark off every
-block, and cuts its input every MiB without a look at quotes: none of that may be in what it is given.
+block, and cuts its input in blocks without a look at quotes: none of that may be in what it is given.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
 
 from replay.source import bounds
 from replay.source.encoding import is_utf8
@@ -48,7 +49,7 @@ class Layout:
 
 def survey(data: bytes, dialect: Dialect) -> Layout | None:
     """The layout of a block of whole lines, or None where it is not shown to be regular."""
-    if not (_keeps_text() and _is_plain(dialect.delimiter) and _has_plain_lines(data) and is_utf8(data)):
+    if not (_is_plain(dialect.delimiter) and _has_plain_lines(data) and is_utf8(data)):
         return None
     if not _may_quote(data, dialect):
         return None if _UNQUOTED.encode() in data else _unquoted(data)
@@ -57,40 +58,28 @@ def survey(data: bytes, dialect: Dialect) -> Layout | None:
 
 def load(data: bytes, layout: Layout, dialect: Dialect, width: int) -> pd.DataFrame | None:
     """The cells of a surveyed block, or None where a record has not `width` cells."""
-    options = {"sep": dialect.delimiter, "quotechar": layout.quotechar}
+    options = csv.ParseOptions(delimiter=dialect.delimiter, quote_char=layout.quotechar)
     try:
-        frames = [
-            _read(data[start:stop], options)
-            for start, stop in zip(layout.cuts, layout.cuts[1:], strict=False)
-        ]
-    except (pd.errors.ParserError, pd.errors.EmptyDataError):
-        return None
-    if any(frame.shape[1] != width for frame in frames):
+        frames = [_read(data[start:stop], options, width) for start, stop in pairwise(layout.cuts)]
+    except pa.ArrowInvalid:
         return None
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     return frame if len(frame) == len(layout.lines) else None
 
 
-def _read(data: bytes, options: dict[str, Any]) -> pd.DataFrame:
-    # Strings, and no word that stands for a missing value. `index_col=False` breaks this engine, and it
-    # needs none: it never takes a column for the index.
-    frame: pd.DataFrame = pd.read_csv(
-        BytesIO(data),
-        engine="pyarrow",
-        dtype=str,
-        header=None,
-        keep_default_na=False,
-        na_values=[],
-        **options,
+def _read(data: bytes, options: csv.ParseOptions, width: int) -> pd.DataFrame:
+    # Arrow's own threads bring little here, and take memory that it does not give back.
+    names = [str(column) for column in range(width)]
+    table = csv.read_csv(
+        pa.BufferReader(data),
+        csv.ReadOptions(use_threads=False, column_names=names, block_size=len(data) + 1),
+        options,
+        csv.ConvertOptions(
+            check_utf8=False, column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False
+        ),
     )
-    return frame
-
-
-@cache
-def _keeps_text() -> bool:
-    """Whether this pandas hands strings through: before 3.1 (on pyarrow 25) it guessed types first."""
-    text = [["007", "1e5", "NA"]]
-    return _read(b"007,1e5,NA\n", {"sep": ",", "quotechar": _UNQUOTED}).to_numpy().tolist() == text
+    cells = {column: pd.Series(array, dtype="str") for column, array in enumerate(table.columns)}
+    return pd.DataFrame(cells, columns=pd.RangeIndex(width), copy=False)
 
 
 def _is_plain(character: str) -> bool:

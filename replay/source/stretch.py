@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from replay.records import Chunk, Unreadable
+from replay.records import Chunk, Members, Unreadable
 from replay.source import bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -24,17 +24,18 @@ Rule = Literal["row-unreadable", "row-fields"]
 class Stretch:
     """The records of one block, with their row and line numbers; `raw` of records only."""
 
-    frame: pd.DataFrame
+    held: pd.DataFrame | Members
     rows: NDArray[np.int64]
     lines: NDArray[np.int64]
     unreadable: list[Unreadable]
-    raw: list[bytes] | None = None
+    raw: Sequence[bytes] | None = None
 
     def chunks(
         self, kind: Literal["table", "records"], header: tuple[str, ...], position: int
     ) -> Iterator[Chunk]:
         """Chunks of a bounded number of rows, the unreadable ones counted in."""
-        size = bounds.TABLE_ROWS if kind == "table" else bounds.RECORD_ROWS
+        is_columns = kind == "table" or isinstance(self.held, Members)
+        size = bounds.TABLE_ROWS if is_columns else bounds.RECORD_ROWS
         numbers = [*self.rows[[0, -1]], *(bad.row for bad in self.unreadable)] if len(self.rows) else []
         numbers = numbers or [bad.row for bad in self.unreadable]
         if not numbers:
@@ -44,7 +45,7 @@ class Stretch:
             yield Chunk(
                 kind=kind,
                 header=header,
-                frame=self._frame(int(start), int(stop)),
+                held=self._part(int(start), int(stop)),
                 rows=self.rows[start:stop],
                 lines=self.lines[start:stop],
                 raw=None if self.raw is None else self.raw[start:stop],
@@ -52,10 +53,17 @@ class Stretch:
                 position=position,
             )
 
-    def _frame(self, start: int, stop: int) -> pd.DataFrame:
-        if stop - start == len(self.frame):
-            return self.frame
-        return self.frame.iloc[start:stop].reset_index(drop=True)
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The records as a frame."""
+        return self.held.frame if isinstance(self.held, Members) else self.held
+
+    def _part(self, start: int, stop: int) -> pd.DataFrame | Members:
+        if stop - start == len(self.held):
+            return self.held
+        if isinstance(self.held, Members):
+            return self.held.take(slice(start, stop))
+        return self.held.iloc[start:stop].reset_index(drop=True)
 
 
 def unreadable(row: int, line: int, reason: str, raw: bytes, rule: Rule = "row-unreadable") -> Unreadable:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mapping.chunks import apply, column, records, values
 
 from replay.mapping import Mapping
+from replay.mapping.times import read_one
 
 UNREADABLE = "unreadable"
 
@@ -175,3 +176,23 @@ def test_local_times_read_whole_and_one_by_one_are_the_same(times: list[datetime
     alone = [read_cell(cell.replace(" ", "t"), timezone="America/New_York") for cell in cells]
     written = values(together, "event", "properties", "t")
     assert [written.get(place, UNREADABLE) for place in range(len(cells))] == alone
+
+
+ODD = st.builds(
+    lambda text, at, other, size: text[:at] + other + text[at + size :],
+    st.just("2024-02-29T23:59:59Z"),
+    st.integers(0, 20),
+    st.sampled_from([*"0369+-: .tTzZ\n", "Z\n", "+09", "24", "60", "\uff10", ""]),
+    st.integers(0, 2),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(ODD, min_size=1, max_size=2))
+def test_times_that_are_nearly_plain_read_the_same_whole_and_one_by_one(cells: list[str]) -> None:
+    written = read_cells(cells)
+    alone = [read_one(cell, mapping().time) for cell in cells]  # type: ignore[arg-type]
+    assert list(written) == [place for place, micros in enumerate(alone) if isinstance(micros, int)]
+    for place, text in written.items():
+        assert read_one(text, mapping().time) == alone[place]  # type: ignore[arg-type]
+        assert text == datetime.fromisoformat(text).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -19,7 +19,7 @@ import time
 import zipfile
 from collections import Counter
 from contextlib import contextmanager
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -234,8 +234,11 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def exact(text: str) -> Decimal:
-    value = Decimal(text)
     double = float(text)
+    try:
+        value = Decimal(text)
+    except InvalidOperation as error:  # an exponent of nineteen digits
+        raise NotReadError("range") from error
     if double in (float("inf"), float("-inf")) or (double == 0 and value != 0):
         raise NotReadError("range")
     return value

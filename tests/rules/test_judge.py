@@ -250,6 +250,8 @@ def test_a_time_before_that_of_the_row_before_it_is_out_of_order() -> None:
     (finding,) = judge(timed(1_000_000, 1_000_000, 0, 5_000_000, None, 4_000_000))
     assert (finding.rule, finding.field, finding.positions) == ("time-out-of-order", "ts", [2, 5])
     assert finding.values == ["1970-01-01T00:00:00Z", "1970-01-01T00:00:04Z"]
+    (finding,) = judge(timed(-1_000_000, 0, -1, -2_000_000))
+    assert finding.values == ["1969-12-31T23:59:59.999999Z", "1969-12-31T23:59:58Z"]
 
 
 def test_the_row_before_may_stand_in_an_earlier_chunk() -> None:
@@ -303,6 +305,7 @@ def test_an_empty_chunk_breaks_no_rule() -> None:
     )
 )
 @example([4294967296.190511])
+@example([1.797693134862316e302])
 def test_the_digits_of_a_column_of_floats_are_those_of_their_texts(values: list[float]) -> None:
     def exceeds(value: float) -> bool:
         whole, _, decimals = format(Decimal(repr(value)), "f").lstrip("-").partition(".")
@@ -312,6 +315,23 @@ def test_the_digits_of_a_column_of_floats_are_those_of_their_texts(values: list[
     positions = [place for finding in found for place in finding.positions]
     assert positions == [place for place, value in enumerate(values) if exceeds(value)]
     assert {finding.rule for finding in found} <= {"number-digits"}
+
+
+NUMBERS = st.one_of(
+    st.integers(-(10**17), 10**17),
+    st.sampled_from([10**15, 1 - 10**15, 2**53, 10**400, Decimal("1.50"), Decimal("NaN"), float("inf")]),
+    st.floats(),
+    st.decimals(-(10**9), 10**9, places=7).map(float),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(NUMBERS, min_size=1, max_size=6))
+def test_numbers_of_several_kinds_are_judged_as_each_of_them_alone(values: list[Any]) -> None:
+    together = broken(*[event("n", value) for value in values])
+    alone = [[(rule, field) for rule, field, _ in broken(event("n", value))] for value in values]
+    found = [(rule, field, place) for rule, field, places in together for place in places]
+    assert sorted(found) == sorted((*one, place) for place, those in enumerate(alone) for one in those)
 
 
 @settings(deadline=None)

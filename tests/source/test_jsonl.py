@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from replay.source import bounds
-from replay.source.jsonl import Records, number, read_record
+from replay.source.jsonl import Records, read_record
+from replay.source.number import number
 
 NAMES = st.text(st.sampled_from('ab":\\ 가\u2028'), max_size=3)
 VALUES = st.recursive(
@@ -147,8 +148,8 @@ def test_raw_bytes_are_the_line_without_its_end_and_line_numbers_are_true() -> N
     assert (records.row, records.line) == (5, 7)
 
 
-def test_records_come_in_small_stretches_that_count_on() -> None:
-    stretches = list(Records().read(b'{"a":1}\n' * (2 * bounds.RECORD_ROWS + 1)))
+def test_records_of_no_one_shape_come_in_small_stretches_that_count_on() -> None:
+    stretches = list(Records().read(b'{"a":["x",1,2]}\n' * (2 * bounds.RECORD_ROWS + 1)))
     assert [len(stretch.rows) for stretch in stretches] == [bounds.RECORD_ROWS, bounds.RECORD_ROWS, 1]
     assert stretches[2].rows.tolist() == stretches[2].lines.tolist() == [2 * bounds.RECORD_ROWS + 1]
     assert stretches[0].frame[0].dtype == object

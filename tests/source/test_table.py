@@ -220,18 +220,6 @@ def test_bounds_on_a_record_do_not_depend_on_how_blocks_are_cut(data: bytes, lin
         assert read(data, COMMA, 2, 1) == read(data, COMMA, 2, 7) == read(data, COMMA, 2)
 
 
-def test_with_a_pandas_that_guesses_types_every_block_goes_the_exact_way(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(regular, "_read", lambda data, options: pd.read_csv(io.BytesIO(data), header=None))
-    regular._keeps_text.cache_clear()
-    try:
-        assert regular.survey(b"007,1e5\n", COMMA) is None
-        assert [cells for _, _, cells in read(b"007,1e5\n", COMMA, 2)[0]] == [("007", "1e5")]
-    finally:
-        regular._keeps_text.cache_clear()
-
-
 @given(
     ODD,
     st.sampled_from(
@@ -287,3 +275,14 @@ def test_an_odd_row_slows_down_its_own_part_of_a_block_only() -> None:
     assert len(sizes) > 3
     assert sum(sizes) == 4 * part.count(b"\n")
     assert [bool(stretch.unreadable) for stretch in stretches].count(True) == 1
+
+
+def test_no_word_or_number_is_anything_but_the_text_that_it_is() -> None:
+    cells = [b"007", b"1e5", b"NA", b"NaN", b"null", b"true", b"2024-01-01", b"", b" x ", b"1.50"]
+    data = b",".join(cells) + b"\n"
+    layout = regular.survey(data, COMMA)
+    assert layout is not None
+    frame = regular.load(data, layout, COMMA, len(cells))
+    assert frame is not None
+    assert [cell.encode() for cell in frame.iloc[0]] == cells
+    assert regular.load(data, layout, COMMA, len(cells) + 1) is None
