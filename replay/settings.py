@@ -20,7 +20,7 @@ SEVERITIES: Final = ("error", "warning", "off")
 Severity = Literal["error", "warning", "off"]
 
 PROCESSES_MAX: Final = 32
-AHEAD_WITHOUT_RATE: Final = 4_000
+AHEAD_WITHOUT_RATE: Final = 1_000  # rows
 
 _RATE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([smh])")
 _UNIT_SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}

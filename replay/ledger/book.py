@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from replay.ledger.window import Window
 
 NO_SLOT: Final = -1
+NEWS_ROWS: Final = PAGE_ROWS
+"""So many rows that ended are written with the next announcement; fewer wait for the next `write`."""
 
 _STARTED: Final = int(State.STARTED)
 _ANNOUNCED: Final = int(State.ANNOUNCED)
@@ -57,14 +59,15 @@ class Book:
         self._window.close(remove=False)
 
     def announce(self, rows: Sequence[Place]) -> list[int]:
-        """Write that these (copy, row) are about to be sent, and all news; returns each row's slot.
+        """Write that these (copy, row) are about to be sent, and news if there are many; returns each row's slot.
 
-        When it returns they are durable. Raises StorageError, and then none of them may be sent, and
+        When it returns they are durable. News wait for one another: rows that end side by side make one
+        stretch. Until `write` takes them along, their marks tell of them. Raises StorageError, and then none of them may be sent, and
         BusyError where another process took this run for dead and ended it.
         """
         pages = [rows[start : start + PAGE_ROWS] for start in range(0, len(rows), PAGE_ROWS)]
         lent = [(self._window.lend(), page) for page in pages]
-        self._commit(lent)
+        self._commit(lent, self._take_news() if len(self._news) >= NEWS_ROWS else [])
         return [slot for page, part in lent for slot in range(page * PAGE_ROWS, page * PAGE_ROWS + len(part))]
 
     def start(self, slot: int) -> None:
@@ -122,7 +125,7 @@ class Book:
     def write(self) -> None:
         """Write all news, and that the run lives."""
         if self._news or self._store.is_due:
-            self._commit([])
+            self._commit([], self._take_news())
 
     def close(self) -> None:
         """Write all news and end the run.
@@ -137,9 +140,10 @@ class Book:
         self._store.settle_down()
         self._window.close(remove=True)
 
-    def _commit(self, lent: list[tuple[int, Sequence[Place]]]) -> None:
+    def _commit(
+        self, lent: list[tuple[int, Sequence[Place]]], news: list[tuple[int, int, int, Result]]
+    ) -> None:
         """One durable transaction: new batches, how rows ended, and batches that are done with."""
-        news = self._take_news()
         ended = batches.pages_of([slot for slot, _, _, _ in news if slot != NO_SLOT])
         done = [page for page, rows in ended.items() if self._unwritten[page] == rows]
         with self._store.transaction(alone=False):

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Announcing:
     """The released rows that nobody was told of yet, the oldest first.
 
-    At most `ahead` rows are announced and neither under way nor ended. A group is made up when a
-    quarter of them has gone: seldom enough to be cheap, early enough that the pace never waits.
+    At most `ahead` rows are announced and neither under way nor ended. A group is made up when but a
+    quarter of them is left: seldom enough to be cheap, early enough that the pace never waits.
     `room`: how many more may be announced and not ended; None for any number.
     """
 
@@ -35,7 +35,7 @@ class Announcing:
         self._room = room
         self._announce = announce
         self._ahead = ahead
-        self._most_before_more = ahead - max(1, ahead // 4)
+        self._most_before_more = ahead // 4
         self._put = put
         self._fresh: list[tuple[int, int, int, Event]] = []
         self._serial = count()
