@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from replay.ledger.window import Window
 
 NO_SLOT: Final = -1
-NEWS_ROWS: Final = PAGE_ROWS
-"""So many rows that ended are written with the next announcement; fewer wait for the next `write`."""
 
 _STARTED: Final = int(State.STARTED)
 _ANNOUNCED: Final = int(State.ANNOUNCED)
@@ -31,8 +29,11 @@ class Book:
 
     `announce`, `write` and `close` talk to the disk and belong into a thread, one at a time;
     `start`, `wait`, `end` and `count` only touch memory, and are called from the event loop in between.
-    `copies`: of each content, by its name. `run` is its id in the ledger.
+    `copies`: of each content, by its name. `run` is its id in the ledger. `news_rows`: so many rows that
+    ended are written with the next announcement; fewer wait for the next `write`.
     """
+
+    news_rows = PAGE_ROWS
 
     def __init__(self, store: Store, run: int, copies: dict[str, int], window: Window) -> None:
         self._store = store
@@ -59,15 +60,15 @@ class Book:
         self._window.close(remove=False)
 
     def announce(self, rows: Sequence[Place]) -> list[int]:
-        """Write that these (copy, row) are about to be sent, and news if there are many; returns each row's slot.
+        """Write that these (copy, row) are about to be sent, and many news; returns each row's slot.
 
-        When it returns they are durable. News wait for one another: rows that end side by side make one
-        stretch. Until `write` takes them along, their marks tell of them. Raises StorageError, and then none of them may be sent, and
+        When it returns they are durable. Few news wait, until then their marks tell of them: rows that end
+        side by side make one stretch. Raises StorageError, and then none of them may be sent, and
         BusyError where another process took this run for dead and ended it.
         """
         pages = [rows[start : start + PAGE_ROWS] for start in range(0, len(rows), PAGE_ROWS)]
         lent = [(self._window.lend(), page) for page in pages]
-        self._commit(lent, self._take_news() if len(self._news) >= NEWS_ROWS else [])
+        self._commit(lent, self._take_news() if len(self._news) >= self.news_rows else [])
         return [slot for page, part in lent for slot in range(page * PAGE_ROWS, page * PAGE_ROWS + len(part))]
 
     def start(self, slot: int) -> None:

@@ -234,6 +234,8 @@ class Sender:
                         self._announcing.waits(event)
                     else:
                         self._announcing.ended()
+                # Answers that came together are all heard before the next request leaves: one may be a stop.
+                await asyncio.sleep(0)
 
     @contextmanager
     def _stop_on_error(self, task: asyncio.Task[None]) -> Iterator[None]:

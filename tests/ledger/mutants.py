@@ -40,8 +40,8 @@ def batch_gone_before_its_outcomes() -> None:
     close = Book.close
 
     def close_late(book: Book) -> None:
-        book._commit([])
-        book._commit([])
+        book._commit([], book._take_news())
+        book._commit([], book._take_news())
         entries.write = write
         close(book)
         entries.write = late

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
 
+from replay import hackle
 from replay.__main__ import main
 from replay.ledger import batches
 from replay.ledger.window import State, Window
@@ -18,6 +19,7 @@ from replay.records import Outcome
 from replay.report import FailedFile
 from replay.sender import settling
 from replay.sink import answer, judge
+from replay.sink.exchange import Exchange, Post
 from replay.sink.http import HttpSink
 
 if TYPE_CHECKING:
@@ -66,12 +68,18 @@ def retry_after_ignored() -> None:
 
 def redirects_followed() -> None:
     """A redirect is followed, with the key, to wherever it points."""
-    post = aiohttp.ClientSession.post
+    run = Exchange.run
 
-    def following(session: Any, url: Any, **options: Any) -> Any:
-        return post(session, url, **{**options, "allow_redirects": True})
+    async def following(exchange: Exchange, post: Post, body: bytes) -> None:
+        await run(exchange, post, body)
+        if exchange.headers is not None and "Location" in exchange.headers:
+            exchange.status = 0
+            async with aiohttp.ClientSession() as session:
+                address, key = exchange.headers["Location"], post._request.headers[hackle.KEY_HEADER]
+                async with session.post(address, data=body, headers={hackle.KEY_HEADER: key}) as answer:
+                    exchange.status = answer.status
 
-    change(aiohttp.ClientSession, "post", following)
+    change(Exchange, "run", following)
 
 
 def window_not_written() -> None:
