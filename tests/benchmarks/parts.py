@@ -227,7 +227,7 @@ def profiling(sizes: Sizes) -> list[Figure]:
     micros = {name: 1e6 / statistics.median(speeds) for name, speeds in found.items()}
     layers = {
         "bare aiohttp, a request and its answer": micros["bare"],
-        "our sink instead: what an answer means, time limits": micros["sink"] - micros["bare"],
+        "our sink in its stead: what all rows share is made once": micros["sink"] - micros["bare"],
         "the sender: order, pace, gate, retries": micros["sender"] - micros["sink"],
         "marks, news, announcements, the run beside it": micros["tool"] - micros["sender"],
         "in all, one process": micros["tool"],
