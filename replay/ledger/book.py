@@ -33,7 +33,7 @@ class Book:
     ended are written with the next announcement; fewer wait for the next `write`.
     """
 
-    news_rows = 4 * PAGE_ROWS
+    news_rows = PAGE_ROWS
 
     def __init__(self, store: Store, run: int, copies: dict[str, int], window: Window) -> None:
         self._store = store

@@ -38,11 +38,9 @@ def write(store: Store, run: int, ended: Iterable[Ended]) -> None:
             delivered[copy].add(row)
         else:
             words[copy, row] = result
-    has_words = bool(store.ask("SELECT row FROM words WHERE run = ? LIMIT 1", run))
     for copy, rows in delivered.items():
         added = spans.add(store, copy, run, rows)
-        if has_words:
-            store.tell_many(_DROP_BETWEEN, [(copy, first, last, run) for first, last in added])
+        store.tell_many(_DROP_BETWEEN, [(copy, first, last, run) for first, last in added])
     if words:
         _write_words(store, run, words)
 

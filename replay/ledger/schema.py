@@ -10,12 +10,6 @@ APPLICATION_ID: Final = 0x48526570
 SPAN_SEAL: Final = "(copy * 7919 + run * 6101 + first * 31 + last * 17) % 65521"
 """A sum that changes with any one bit of a span: spans are written too often to stand twice."""
 
-
-def span_seal(copy: int, run: int, first: int, last: int) -> int:
-    """The same of a span that is about to be written."""
-    return (copy * 7919 + run * 6101 + first * 31 + last * 17) % 65521
-
-
 SCHEMA: Final = f"""
 CREATE TABLE salt (salt BLOB NOT NULL);
 CREATE TABLE targets (

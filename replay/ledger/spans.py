@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Final
 
-from replay.ledger.schema import span_seal
+from replay.ledger.schema import SPAN_SEAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +23,11 @@ _BEFORE: Final = (
 _WITHIN: Final = (
     "SELECT first, last FROM spans WHERE copy = ? AND run = ? AND first >= ? AND first <= ? ORDER BY first"
 )
-_ADD: Final = "INSERT INTO spans VALUES (?, ?, ?, ?, ?)"
+_ADD: Final = (
+    f"INSERT INTO spans SELECT copy, run, first, last, {SPAN_SEAL}"  # noqa: S608  a constant
+    " FROM (SELECT CAST(? AS BIGINT) AS copy, CAST(? AS BIGINT) AS run,"
+    " CAST(? AS BIGINT) AS first, CAST(? AS BIGINT) AS last) AS span"
+)
 
 
 def add(store: Store, copy: int, run: int, rows: Iterable[int]) -> list[Span]:
@@ -37,9 +41,7 @@ def add(store: Store, copy: int, run: int, rows: Iterable[int]) -> list[Span]:
             "DELETE FROM spans WHERE copy = ? AND run = ? AND first = ?",
             [(copy, run, first) for first, _ in gone],
         )
-        store.tell_many(
-            _ADD, [(copy, run, first, last, span_seal(copy, run, first, last)) for first, last in new]
-        )
+        store.tell_many(_ADD, [(copy, run, first, last) for first, last in new])
     return added
 
 
