@@ -20,6 +20,7 @@ SEVERITIES: Final = ("error", "warning", "off")
 Severity = Literal["error", "warning", "off"]
 
 PROCESSES_MAX: Final = 32
+AHEAD_SECONDS: Final = 0.5
 AHEAD_WITHOUT_RATE: Final = 1_000  # rows
 
 _RATE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([smh])")
@@ -296,13 +297,15 @@ class SendSettings:
 
     @property
     def ahead(self) -> int:
-        """How many rows each process may announce ahead of sending them: what a second takes."""
-        return AHEAD_WITHOUT_RATE if self.rate is None else max(1, int(self.rate / self.processes))
+        """How many rows each process may announce ahead of sending them: what half a second takes."""
+        rows = AHEAD_WITHOUT_RATE if self.rate is None else self.rate * AHEAD_SECONDS
+        return max(1, int(rows / self.processes))
 
     @property
     def ahead_narrow(self) -> int:
         """The same where only their announcement tells of rows after a kill: an eighth of a second's."""
-        return max(1, min(self.concurrency, self.ahead // 8))
+        rows = AHEAD_WITHOUT_RATE if self.rate is None else self.rate / self.processes
+        return max(1, min(self.concurrency, int(rows / 8)))
 
     def share(self, part: int) -> SendSettings:
         """The settings of one of `processes`, from 0: the same, with its part of the requests in flight."""

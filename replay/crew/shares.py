@@ -31,7 +31,11 @@ def shares(events: Iterable[Event], processes: int, *, by_user: bool) -> list[li
     if processes == 1:
         return [list(events)]
     parts: list[list[Event]] = [[] for _ in range(processes)]
+    known: dict[tuple[str, ...], int | None] = {}
     for place, event in enumerate(events):
-        share = share_of(event.lanes, processes) if by_user else None
+        lanes = event.lanes if by_user else ()
+        if lanes not in known:
+            known[lanes] = share_of(lanes, processes)
+        share = known[lanes]
         parts[place % processes if share is None else share].append(event)
     return parts

@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from replay.records import Result
     from replay.sink import Answer, State, Tries
 
-NEWS_SECONDS: Final = 0.01
-NEWS_ROWS: Final = 256
+NEWS_SECONDS: Final = 0.025
+NEWS_ROWS: Final = 512
 PULSE_SECONDS: Final = 0.2
 READ_BYTES: Final = 65_536
 GARBAGE_AT: Final = 50_000  # objects more than before, at which garbage is looked for

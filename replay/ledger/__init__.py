@@ -55,8 +55,9 @@ from replay.ledger.asking import (
     words,
 )
 from replay.ledger.base import Store
-from replay.ledger.book import NO_SLOT, Book
+from replay.ledger.book import Book
 from replay.ledger.contents import Content, Resolved, beginnings, lengths, resolve
+from replay.ledger.ends import NO_SLOT
 from replay.ledger.history import History, Past
 from replay.ledger.marks import Marks
 from replay.ledger.opening import Opening, Totals, begin, recover_dead, reopen, totals

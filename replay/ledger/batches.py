@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections import Counter
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
@@ -100,8 +99,3 @@ def _result(state: int) -> Result:
     if state == State.STARTED:
         return Result(Outcome.AMBIGUOUS, None, 1, KILLED)
     return Result(_ENDS.get(state, Outcome.AMBIGUOUS), None, 1, UNWRITTEN)  # type: ignore[call-overload]
-
-
-def pages_of(slots: Iterable[int]) -> Counter[int]:
-    """How many of these slots each page holds."""
-    return Counter([slot // PAGE_ROWS for slot in slots])

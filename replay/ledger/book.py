@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
 from replay.errors import BusyError
 from replay.ledger import batches, entries, recovery
+from replay.ledger.ends import NO_SLOT, Ends, Taken
 from replay.ledger.window import PAGE_ROWS, STATES, State
 from replay.records import Outcome, Result
 
@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     from replay.ledger.base import Store
     from replay.ledger.batches import Place
-    from replay.ledger.window import Window
-
-NO_SLOT: Final = -1
+from replay.ledger.window import Window
 
 _STARTED: Final = int(State.STARTED)
 _ANNOUNCED: Final = int(State.ANNOUNCED)
@@ -29,11 +27,8 @@ class Book:
 
     `announce`, `write` and `close` talk to the disk and belong into a thread, one at a time;
     `start`, `wait`, `end` and `count` only touch memory, and are called from the event loop in between.
-    `copies`: of each content, by its name. `run` is its id in the ledger. `news_rows`: so many rows that
-    ended are written with the next announcement; fewer wait for the next `write`.
+    `copies`: of each content, by its name. `run` is its id in the ledger.
     """
-
-    news_rows = PAGE_ROWS
 
     def __init__(self, store: Store, run: int, copies: dict[str, int], window: Window) -> None:
         self._store = store
@@ -47,7 +42,7 @@ class Book:
         self._before = self._tallies = tuple(counted)
         self._is_shared = False
         self._commits = 0
-        self._news: deque[tuple[int, int, int, Result]] = deque()
+        self._ends = Ends()
         self._lent: dict[int, Sequence[Place]] = {}
         self._unwritten: dict[int, int] = {}
 
@@ -60,15 +55,15 @@ class Book:
         self._window.close(remove=False)
 
     def announce(self, rows: Sequence[Place]) -> list[int]:
-        """Write that these (copy, row) are about to be sent, and many news; returns each row's slot.
+        """Write that these (copy, row) are about to be sent; returns each row's slot.
 
-        When it returns they are durable. Few news wait, until then their marks tell of them: rows that end
-        side by side make one stretch. Raises StorageError, and then none of them may be sent, and
+        When it returns they are durable. News wait for `write`, until then their marks tell of them: rows
+        that end side by side make one stretch. Raises StorageError, and then none of them may be sent, and
         BusyError where another process took this run for dead and ended it.
         """
         pages = [rows[start : start + PAGE_ROWS] for start in range(0, len(rows), PAGE_ROWS)]
         lent = [(self._window.lend(), page) for page in pages]
-        self._commit(lent, self._take_news() if len(self._news) >= self.news_rows else [])
+        self._commit(lent, Taken([], []))
         return [slot for page, part in lent for slot in range(page * PAGE_ROWS, page * PAGE_ROWS + len(part))]
 
     def start(self, slot: int) -> None:
@@ -93,11 +88,11 @@ class Book:
             slot = self._take_back(slot, (copy, row))
         elif slot != NO_SLOT:
             self._window.mark(slot, STATES.get(result.outcome, _ANNOUNCED))
-        self._news.append((slot, copy, row, result))
+        self._ends.tell(slot, copy, row, result)
 
-    def end_marked(self, ended: Sequence[tuple[int, int, int, Result]]) -> None:
-        """Rows ended, each told by slot, copy, number and result; a sender process has marked them."""
-        self._news.extend(ended)
+    def end_marked(self, slots: Sequence[int], copies: Sequence[int], rows: Sequence[int]) -> None:
+        """These rows were delivered; a sender process has marked them."""
+        self._ends.tell_delivered(slots, copies, rows)
 
     def count(self, requests: int, retries: int, duplicates: int) -> None:
         """How many requests this leg has made so far."""
@@ -125,8 +120,8 @@ class Book:
 
     def write(self) -> None:
         """Write all news, and that the run lives."""
-        if self._news or self._store.is_due:
-            self._commit([], self._take_news())
+        if self._ends or self._store.is_due:
+            self._commit([], self._ends.take())
 
     def close(self) -> None:
         """Write all news and end the run.
@@ -134,19 +129,16 @@ class Book:
         A row that was announced and not started, or waits, is pending; one that was started and has no
         end is ambiguous, as after a kill.
         """
-        news = self._take_news()
+        news = self._ends.take()
         with self._store.transaction(alone=False):
             self._enter(news)
             recovery.end(self._store, self.run, self._leg, self._window.contents())
         self._store.settle_down()
         self._window.close(remove=True)
 
-    def _commit(
-        self, lent: list[tuple[int, Sequence[Place]]], news: list[tuple[int, int, int, Result]]
-    ) -> None:
+    def _commit(self, lent: list[tuple[int, Sequence[Place]]], news: Taken) -> None:
         """One durable transaction: new batches, how rows ended, and batches that are done with."""
-        ended = batches.pages_of([slot for slot, _, _, _ in news if slot != NO_SLOT])
-        done = [page for page, rows in ended.items() if self._unwritten[page] == rows]
+        done = [page for page, rows in news.pages.items() if self._unwritten[page] == rows]
         with self._store.transaction(alone=False):
             self._enter(news)
             batches.drop(self._store, self.run, done)
@@ -154,7 +146,7 @@ class Book:
         self._window.count(self._commits)
         self._lent.update(lent)
         self._unwritten.update((page, len(rows)) for page, rows in lent)
-        for page, rows_ in ended.items():
+        for page, rows_ in news.pages.items():
             self._unwritten[page] -= rows_
         for page in done:
             del self._unwritten[page], self._lent[page]
@@ -167,12 +159,7 @@ class Book:
             self._window.mark(slot, _ANNOUNCED)
         return NO_SLOT
 
-    def _take_news(self) -> list[tuple[int, int, int, Result]]:
-        """What was told so far; the event loop goes on adding meanwhile."""
-        take = self._news.popleft
-        return [take() for _ in range(len(self._news))]
-
-    def _enter(self, news: list[tuple[int, int, int, Result]]) -> None:
+    def _enter(self, news: Taken) -> None:
         """Write news and counts, unless this run is no longer ours. Within a transaction."""
         self._commits += 1
         ours = self._store.change(
@@ -189,4 +176,4 @@ class Book:
                 "See that nothing else sends the same rows, then replay resume."
             )
         self._store.hold(self.run)
-        entries.write(self._store, self.run, [(copy, row, result) for _, copy, row, result in news])
+        entries.write_apart(self._store, self.run, news.delivered, news.words)

@@ -9,7 +9,7 @@ from replay.ledger import spans
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from replay.ledger.base import Store
 
@@ -31,18 +31,25 @@ def write(store: Store, run: int, ended: Iterable[Ended]) -> None:
     A later word about a row replaces an earlier one of the same run, and PENDING takes it back. But
     delivered is for good: nothing said of such a row afterwards makes it sendable again.
     """
-    delivered: dict[int, set[int]] = defaultdict(set)
-    words: dict[tuple[int, int], Result] = {}
+    delivered: dict[int, list[int]] = defaultdict(list)
+    words: list[Ended] = []
     for copy, row, result in ended:
         if result.outcome is Outcome.DELIVERED:
-            delivered[copy].add(row)
+            delivered[copy].append(row)
         else:
-            words[copy, row] = result
+            words.append((copy, row, result))
+    write_apart(store, run, delivered, words)
+
+
+def write_apart(
+    store: Store, run: int, delivered: Mapping[int, Iterable[int]], words: Iterable[Ended]
+) -> None:
+    """The same, of rows that were delivered, by their copy, and of others."""
     for copy, rows in delivered.items():
         added = spans.add(store, copy, run, rows)
         store.tell_many(_DROP_BETWEEN, [(copy, first, last, run) for first, last in added])
-    if words:
-        _write_words(store, run, words)
+    if last_words := {(copy, row): result for copy, row, result in words}:
+        _write_words(store, run, last_words)
 
 
 def _write_words(store: Store, run: int, words: dict[tuple[int, int], Result]) -> None:

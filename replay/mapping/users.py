@@ -47,14 +47,26 @@ def _shared(size: int, columns: list[list[str | None]]) -> list[tuple[str, ...]]
 def _lane(mapped: Mapped, target: Target) -> list[str | None]:
     """The lane that each row has of an identifier, None where it is absent or blank."""
     column, prefix = mapped.columns[target], f"{paths.show(target[1:])}="
-    values = column.tolist()
-    if len(values) == mapped.size and all(values) and not any(map(str.isspace, values)):
-        return [prefix + value for value in values]
+    values = _prefixed(column, prefix)
+    if len(values) == mapped.size:
+        return values
     row: list[str | None] = [None] * mapped.size
     for place, value in zip(column.index.tolist(), values, strict=True):
-        if value and not value.isspace():
-            row[place] = prefix + value
+        row[place] = value
     return row
+
+
+def _prefixed(column: pd.Series[Any], prefix: str) -> list[str | None]:
+    """Each value behind a prefix, None where it is blank; a user has several rows, mostly."""
+    if not columns.is_text(column):
+        return [_with_prefix(value, prefix) for value in column.tolist()]
+    distinct = pc.dictionary_encode(columns.texts(column))
+    words = [_with_prefix(value, prefix) for value in distinct.dictionary.to_pylist()]
+    return [words[place] for place in distinct.indices.to_pylist()]
+
+
+def _with_prefix(value: str, prefix: str) -> str | None:
+    return prefix + value if value and not value.isspace() else None
 
 
 def user_hashes(mapped: Mapped, keep: NDArray[np.bool_]) -> NDArray[np.uint64]:
@@ -91,7 +103,7 @@ def _hash(column: pd.Series[Any], name: str) -> NDArray[np.uint64]:
     key = np.uint64(pd.util.hash_array(np.array([name], dtype=object))[0])
     if not columns.is_text(column):
         return _hash_objects(column.to_numpy(dtype=object)) ^ key
-    distinct = pc.dictionary_encode(columns.texts(column))  # a user has several rows, mostly
+    distinct = pc.dictionary_encode(columns.texts(column))
     words = _hash_objects(distinct.dictionary.to_numpy(zero_copy_only=False)) ^ key
     return np.asarray(words[distinct.indices.to_numpy()], dtype=np.uint64)
 

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from replay.pipeline.naming import Names
     from replay.pipeline.plan import Plan, SourcePlan
     from replay.records import Mapped
     from replay.source import Reader
 
-EVENTS_AT_ONCE: Final = 2_000
+EVENTS_AT_ONCE: Final = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _events(
         (body for body in bodies(mapped, wanted) if body is not None),
         compress(lanes(mapped), wanted.tolist()),
         places,
-        [copies[names.uids[place]] for place in places],
+        _copies(names, copies, places),
         names.rows[places].tolist(),
         compress(_event_keys(mapped), wanted.tolist()),
         strict=True,
@@ -107,13 +108,24 @@ def _events(
     ]
 
 
+def _copies(names: Names, copies: Dict[str, int], places: list[int]) -> list[int]:
+    """The ledger's copy of the content that each of these rows came from."""
+    if names.notes is None:
+        return [copies[names.uids[0]]] * len(places)
+    return [copies[names.uids[place]] for place in places]
+
+
 def _event_keys(mapped: Mapped) -> list[str]:
     """The event key of each row, "" where there is none."""
-    keys = [""] * mapped.size
     column = mapped.columns.get(EVENT_KEY)
-    if column is not None:
-        for place, key in zip(column.index.tolist(), column.tolist(), strict=True):
-            keys[place] = key
+    if column is None:
+        return [""] * mapped.size
+    values: list[str] = column.tolist()
+    if len(values) == mapped.size:
+        return values
+    keys = [""] * mapped.size
+    for place, key in zip(column.index.tolist(), values, strict=True):
+        keys[place] = key
     return keys
 
 

@@ -130,7 +130,11 @@ class Recorder:
 
     def on_delivered(self, events: Sequence[Event], result: Result) -> None:
         """Note that rows were delivered, whose marks stand in the window already."""
-        self._book.end_marked([(event.slot, event.copy, event.number, result) for event in events])
+        self._book.end_marked(
+            [event.slot for event in events],
+            [event.copy for event in events],
+            [event.number for event in events],
+        )
         self.counts.add(result.outcome, result.status, result.reason, rows=len(events))
         for key, rows in Counter([event.key for event in events]).items():
             self.course.count_key(self._shown_key(key), delivered=True, rows=rows)

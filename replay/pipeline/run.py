@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from replay.settings import RunSettings
 
 TICK_SECONDS: Final = 0.2
+WRITE_SECONDS: Final = 0.4  # rows that end side by side meanwhile are written as one stretch
 SUMMARY_SECONDS: Final = 1.0
 SANDBOX_KEY: Final = "sandbox"
 RATE_WITHIN: Final = 1_000.0  # requests a second that are sent well beside reading and writing down
@@ -275,11 +276,13 @@ class Run:
         self, sender: Sender | Crew | Keeper, recorder: Recorder, store: Store, book: Book
     ) -> None:
         """Write down and show what happened, several times a second."""
-        next_summary = time.monotonic() + SUMMARY_SECONDS
+        next_write, next_summary = 0.0, time.monotonic() + SUMMARY_SECONDS
         try:
             while True:
                 self._tell(sender, recorder)
-                await self._on_disk(book.write)
+                if (now := time.monotonic()) >= next_write:
+                    await self._on_disk(book.write)
+                    next_write = now + WRITE_SECONDS
                 recorder.course.limit = sender.rate_now
                 if (now := time.monotonic()) >= recorder.course.until:
                     recorder.note_course(now)

@@ -51,7 +51,6 @@ def play(ledger: Path, say: Say, *, give_up: bool = False) -> None:
         opened = opening(store, "run", destination=Destination(URL))
         with (reopen if known else begin)(store, opened) as book:
             (copy,) = book.copies.values()
-            book.news_rows = 2  # announcements take some along
             ended = ended_rows(store, copy, book.run)
             rows = [row for row in ROWS if row not in ended]
             send(book, copy, rows[: len(rows) // 2] if give_up else rows, say)
