@@ -3,7 +3,8 @@
     python tests/benchmarks [--only send,check,…] [--quick | --full] [--json FILE]
 
 What is compared runs in turn in the same minutes, so that a machine whose speed drifts tells the same ratios.
-`--quick` shows that the benchmarks work and measures nothing; `--full` adds 20,000,000 rows.
+`--quick` shows that the benchmarks work and measures nothing; `--full` adds
+20,000,000 rows, and takes an hour.
 """
 
 from __future__ import annotations
