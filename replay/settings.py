@@ -20,7 +20,7 @@ SEVERITIES: Final = ("error", "warning", "off")
 Severity = Literal["error", "warning", "off"]
 
 PROCESSES_MAX: Final = 32
-AHEAD_SECONDS: Final = 0.5
+AHEAD_SECONDS: Final = 0.5  # with the ends that wait to be written, less than a second's after a power loss
 AHEAD_WITHOUT_RATE: Final = 1_000  # rows
 
 _RATE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)/([smh])")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from replay.ledger.base import Store
     from replay.ledger.batches import Place
-from replay.ledger.window import Window
+    from replay.ledger.window import Window
 
 _STARTED: Final = int(State.STARTED)
 _ANNOUNCED: Final = int(State.ANNOUNCED)
@@ -57,7 +57,7 @@ class Book:
     def announce(self, rows: Sequence[Place]) -> list[int]:
         """Write that these (copy, row) are about to be sent; returns each row's slot.
 
-        When it returns they are durable. News wait for `write`, until then their marks tell of them: rows
+        When it returns they are durable. Ends wait for `write`, until then their marks tell of them: rows
         that end side by side make one stretch. Raises StorageError, and then none of them may be sent, and
         BusyError where another process took this run for dead and ended it.
         """
@@ -119,34 +119,34 @@ class Book:
         return None if slot == NO_SLOT else batches.result_of(self._window.state(slot))
 
     def write(self) -> None:
-        """Write all news, and that the run lives."""
+        """Write all ends, and that the run lives."""
         if self._ends or self._store.is_due:
             self._commit([], self._ends.take())
 
     def close(self) -> None:
-        """Write all news and end the run.
+        """Write all ends and end the run.
 
         A row that was announced and not started, or waits, is pending; one that was started and has no
         end is ambiguous, as after a kill.
         """
-        news = self._ends.take()
+        ends = self._ends.take()
         with self._store.transaction(alone=False):
-            self._enter(news)
+            self._enter(ends)
             recovery.end(self._store, self.run, self._leg, self._window.contents())
         self._store.settle_down()
         self._window.close(remove=True)
 
-    def _commit(self, lent: list[tuple[int, Sequence[Place]]], news: Taken) -> None:
+    def _commit(self, lent: list[tuple[int, Sequence[Place]]], ends: Taken) -> None:
         """One durable transaction: new batches, how rows ended, and batches that are done with."""
-        done = [page for page, rows in news.pages.items() if self._unwritten[page] == rows]
+        done = [page for page, rows in ends.pages.items() if self._unwritten[page] == rows]
         with self._store.transaction(alone=False):
-            self._enter(news)
+            self._enter(ends)
             batches.drop(self._store, self.run, done)
             batches.announce(self._store, self.run, lent)
         self._window.count(self._commits)
         self._lent.update(lent)
         self._unwritten.update((page, len(rows)) for page, rows in lent)
-        for page, rows_ in news.pages.items():
+        for page, rows_ in ends.pages.items():
             self._unwritten[page] -= rows_
         for page in done:
             del self._unwritten[page], self._lent[page]
@@ -159,8 +159,8 @@ class Book:
             self._window.mark(slot, _ANNOUNCED)
         return NO_SLOT
 
-    def _enter(self, news: Taken) -> None:
-        """Write news and counts, unless this run is no longer ours. Within a transaction."""
+    def _enter(self, ends: Taken) -> None:
+        """Write ends and counts, unless this run is no longer ours. Within a transaction."""
         self._commits += 1
         ours = self._store.change(
             "UPDATE runs SET requests = ?, retries = ?, duplicates = ?, commits = ?"
@@ -176,4 +176,4 @@ class Book:
                 "See that nothing else sends the same rows, then replay resume."
             )
         self._store.hold(self.run)
-        entries.write_apart(self._store, self.run, news.delivered, news.words)
+        entries.write(self._store, self.run, ends.ended, ends.delivered)

@@ -7,12 +7,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from replay.ledger.window import PAGE_ROWS
-from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from replay.ledger.entries import Ended
+    from replay.records import Result
 
 NO_SLOT: Final = -1
 
@@ -32,10 +32,7 @@ class Ends:
 
     def tell(self, slot: int, copy: int, row: int, result: Result) -> None:
         """A row ended so; NO_SLOT for one that was never announced."""
-        if result.outcome is Outcome.DELIVERED:
-            self._delivered.append(((slot,), (copy,), (row,)))
-        else:
-            self._ended.append((slot, (copy, row, result)))
+        self._ended.append((slot, (copy, row, result)))
 
     def tell_delivered(self, slots: Sequence[int], copies: Sequence[int], rows: Sequence[int]) -> None:
         """Rows were delivered."""
@@ -48,13 +45,13 @@ class Ends:
 
 
 class Taken:
-    """Ends on their way into the ledger: `words` of rows that were not delivered, `delivered` rows by copy.
+    """Ends on their way into the ledger: those `ended` one by one, and rows `delivered` in lists, by copy.
 
     `pages`: how many rows of each page of the window they tell of.
     """
 
     def __init__(self, ended: list[tuple[int, Ended]], delivered: list[Delivered]) -> None:
-        self.words = [end for _, end in ended]
+        self.ended = [end for _, end in ended]
         self.delivered: dict[int, list[int]] = defaultdict(list)
         slots = chain((slot for slot, _ in ended), chain.from_iterable(group[0] for group in delivered))
         self.pages = Counter([slot // PAGE_ROWS for slot in slots])

@@ -9,7 +9,7 @@ from replay.ledger import spans
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from replay.ledger.base import Store
 
@@ -25,31 +25,28 @@ _WRITE: Final = (
 )
 
 
-def write(store: Store, run: int, ended: Iterable[Ended]) -> None:
-    """Write how rows ended.
+def write(
+    store: Store, run: int, ended: Iterable[Ended], delivered: Mapping[int, Sequence[int]] | None = None
+) -> None:
+    """Write how rows ended; `delivered`: numbers of rows that were, by their copy, where they come in lists.
 
     A later word about a row replaces an earlier one of the same run, and PENDING takes it back. But
     delivered is for good: nothing said of such a row afterwards makes it sendable again.
     """
-    delivered: dict[int, list[int]] = defaultdict(list)
-    words: list[Ended] = []
+    rows_of: dict[int, list[int]] = defaultdict(list)
+    for copy, numbers in (delivered or {}).items():
+        rows_of[copy].extend(numbers)
+    words: dict[tuple[int, int], Result] = {}
     for copy, row, result in ended:
         if result.outcome is Outcome.DELIVERED:
-            delivered[copy].append(row)
+            rows_of[copy].append(row)
         else:
-            words.append((copy, row, result))
-    write_apart(store, run, delivered, words)
-
-
-def write_apart(
-    store: Store, run: int, delivered: Mapping[int, Iterable[int]], words: Iterable[Ended]
-) -> None:
-    """The same, of rows that were delivered, by their copy, and of others."""
-    for copy, rows in delivered.items():
+            words[copy, row] = result
+    for copy, rows in rows_of.items():
         added = spans.add(store, copy, run, rows)
         store.tell_many(_DROP_BETWEEN, [(copy, first, last, run) for first, last in added])
-    if last_words := {(copy, row): result for copy, row, result in words}:
-        _write_words(store, run, last_words)
+    if words:
+        _write_words(store, run, words)
 
 
 def _write_words(store: Store, run: int, words: dict[tuple[int, int], Result]) -> None:

@@ -100,9 +100,9 @@ def test_a_curl_command_pasted_into_a_shell_sends_the_same_bytes(desk):
         assert KEY not in ended.out
         subprocess.run(["sh", "-e"], input=ended.out, text=True, check=True, capture_output=True)
         by_curl = list(server.origin.requests)
-        desk.send(server)
+        desk.send(server, "--concurrency", "1")  # else either of two users may be first
         by_us = server.origin.requests[2:]
-    assert sorted(request.body for request in by_curl) == sorted(request.body for request in by_us)
+    assert [request.body for request in by_curl] == [request.body for request in by_us]
     assert {request.headers["x-hackle-api-key"] for request in by_curl} == {KEY}
     assert {request.headers["content-type"] for request in by_curl} == {"application/json"}
 

@@ -29,22 +29,22 @@ def start_after_the_send() -> None:
 
 
 def batch_gone_before_its_outcomes() -> None:
-    write = entries.write_apart
-    held: list[Any] = [{}, []]
+    write = entries.write
+    held: list[Any] = [[]]
 
     def late(store: SqliteStore, run: int, *told: Any) -> None:
         before, held[:] = list(held), told
         write(store, run, *before)
 
-    entries.write_apart = late
+    entries.write = late
     close = Book.close
 
     def close_late(book: Book) -> None:
         book._commit([], book._ends.take())
         book._commit([], book._ends.take())
-        entries.write_apart = write
+        entries.write = write
         close(book)
-        entries.write_apart = late
+        entries.write = late
 
     Book.close = close_late  # type: ignore[method-assign]
 

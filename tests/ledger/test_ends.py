@@ -22,8 +22,8 @@ def test_rows_are_told_by_copy_and_counted_by_page() -> None:
     ends.tell(NO_SLOT, 8, 2, REJECTED)
     assert ends
     taken = ends.take()
-    assert taken.delivered == {7: [3, 4, 5, 6, 9], 8: [1]}
-    assert taken.words == [(7, 10, REJECTED), (8, 2, REJECTED)]
+    assert taken.delivered == {7: [3, 4, 5, 6], 8: [1]}
+    assert taken.ended == [(7, 9, DELIVERED), (7, 10, REJECTED), (8, 2, REJECTED)]
     assert taken.pages == {1: 4, 2: 3}
     assert not ends
     assert not ends.take().pages
