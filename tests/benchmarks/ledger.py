@@ -26,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.server import running
 
 from replay.ledger import Book, Content, Destination, Opening, begin, open_ledger, resolve
+from replay.pipeline.run import WRITE_SECONDS
 from replay.records import Event, Result
 from replay.sender import Sender
 from replay.settings import SendSettings, SinkSettings
@@ -65,14 +66,20 @@ class WritingDown(WritingNothing):
     def __init__(self, book: Book) -> None:
         super().__init__()
         self._book = book
-        self._disk = ThreadPoolExecutor(1)
+        self.disk = ThreadPoolExecutor(1)
 
     async def announce(self, events: Sequence[Event]) -> None:
         rows = [(event.copy, event.number) for event in events]
         loop = asyncio.get_running_loop()
-        slots = await loop.run_in_executor(self._disk, self._book.announce, rows)
+        slots = await loop.run_in_executor(self.disk, self._book.announce, rows)
         for event, slot in zip(events, slots, strict=True):
             event.slot = slot
+
+    async def write(self) -> None:
+        """Write down what ended, again and again."""
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            await asyncio.get_running_loop().run_in_executor(self.disk, self._book.write)
 
     def on_start(self, event: Event) -> None:
         self._book.start(event.slot)
@@ -109,9 +116,13 @@ async def send(url: str, rows: int, folder: Path | None) -> float:
                 watcher = WritingDown(book)
                 started = time.perf_counter()
                 (copy,) = book.copies.values()
+                writing = asyncio.create_task(watcher.write())
                 await Sender(sink, throttle, settings, watcher, announce=watcher.announce).run(
                     events(rows, copy)
                 )
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
+                await asyncio.get_running_loop().run_in_executor(watcher.disk, book.write)
                 book.close()
                 return rows / (time.perf_counter() - started)
 
