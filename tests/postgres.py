@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 
 from replay.settings import Postgres
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 USER = "postgres"  # who the server runs as where the tests run as root, which it refuses
 LOCKED = "locked"  # a user who needs a password
@@ -29,31 +33,49 @@ OPTIONS = {
 HBA = f"host all {LOCKED} 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
 
 
-def programs() -> Path:
-    """Where initdb and postgres are."""
+def programs() -> Path | None:
+    """Where initdb and postgres are; None where Postgres is not installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[4]))
     named = shutil.which("postgres")
     if not found and named is None:
-        raise FileNotFoundError("Postgres is not installed: apt-get install postgresql")
+        return None
     return (found[-1] if found else Path(named or "").resolve()).parent
 
 
+def lacking(programs: Path | None, uid: int, users: Collection[str]) -> str | None:
+    """What a Postgres cannot be started without here; None where nothing is missing."""
+    if programs is None:
+        return "Postgres is not installed: apt-get install postgresql"
+    if uid == 0 and USER not in users:
+        return f"Postgres does not run as root, and there is no user {USER}: adduser --system {USER}"
+    return None
+
+
+class MissingError(Exception):
+    """No Postgres can be started here."""
+
+
 class Server:
-    """A server from `with` to its end; `restart` and `kill` are its faults."""
+    """A server from `with` to its end; `restart` and `kill` are its faults. Raises MissingError."""
 
     def __init__(self) -> None:
+        found = programs()
+        missing = lacking(found, os.getuid(), {entry.pw_name for entry in pwd.getpwall()})
+        if found is None or missing:
+            raise MissingError(missing)
+        self._programs = found
         self._folder = Path(tempfile.mkdtemp(prefix="replay-postgres-"))
         self._as: dict[str, Any] = {}
         if os.getuid() == 0:
-            shutil.chown(self._folder, USER, USER)
-            self._as = {"user": USER, "group": USER, "extra_groups": []}
+            shutil.chown(self._folder, USER)
+            self._as = {"user": USER, "group": pwd.getpwnam(USER).pw_gid, "extra_groups": []}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
 
     def __enter__(self) -> Self:
         data = self._folder / "data"
-        command = [programs() / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-N", "-E", "UTF8"]
+        command = [self._programs / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-N", "-E", "UTF8"]
         subprocess.run(command, cwd=self._folder, capture_output=True, check=True, **self._as)
         (data / "pg_hba.conf").write_text(HBA)
         self.start()
@@ -74,7 +96,7 @@ class Server:
 
     def start(self) -> None:
         options = [f"--{name}={value}" for name, value in OPTIONS.items()]
-        command = [programs() / "postgres", "-D", self._folder / "data", "-p", str(self.port), *options]
+        command = [self._programs / "postgres", "-D", self._folder / "data", "-p", str(self.port), *options]
         self._process = subprocess.Popen(
             command, cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self._as
         )

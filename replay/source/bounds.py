@@ -22,6 +22,7 @@ RECORD_BYTES: Final = MIB  # one quoted record that runs over lines
 RECORD_LINES: Final = 10_000
 RAW_BYTES: Final = 64 * KIB  # what is kept of a record that cannot be read
 DEPTH: Final = 128  # objects and arrays inside one another, in one JSON record
+DIGITS: Final = 4_300  # of one JSON integer
 
 RATIO: Final = 1_000  # decompressed bytes for one on disk…
 RATIO_FROM_BYTES: Final = 64 * MIB  # …judged from here on

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 import msgspec
 
 from replay.errors import SourceError, UsageError
+from replay.source.broken import is_cut_short
 from replay.source.exact import parse
 
 if TYPE_CHECKING:
@@ -92,9 +93,9 @@ def _is_document(text: bytes) -> bool:
     first, _, below = text.partition(b"\n")
     try:
         msgspec.json.decode(first)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError):
         below = below.lstrip()
-        return "truncated" in str(error) and below != b"" and not below.startswith(b"{")
+        return below != b"" and not below.startswith(b"{") and is_cut_short(first)
     return False
 
 

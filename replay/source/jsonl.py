@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from replay.source import bounds
+from replay.source.broken import TOO_DEEP, reason_of
 from replay.source.lines import blocks
 from replay.source.members import members_of
 from replay.source.number import DECODER
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from replay.records import Unreadable
 
 PASSED_BY: Final = 8  # blocks, once one was of too many shapes
-
-_TOO_DEEP: Final = f"more than {bounds.DEPTH} objects and arrays inside one another"
 
 
 class _NotReadError(ValueError):
@@ -38,11 +37,9 @@ def read_record(line: bytes) -> dict[str, Any]:
     try:
         value = DECODER.decode(line)
     except RecursionError as error:
-        raise _NotReadError(_TOO_DEEP) from error
-    except UnicodeDecodeError as error:
-        raise _NotReadError("bytes that do not decode: another encoding than the rest, or damaged") from error
+        raise _NotReadError(TOO_DEEP) from error
     except ValueError as error:
-        raise _NotReadError(_in_words(str(error))) from error
+        raise _NotReadError(reason_of(line, error)) from error
     if type(value) is not dict:
         raise _NotReadError("not an object: each record is one JSON object")
     inside = line.count(b"{") + line.count(b"[") - 1
@@ -59,12 +56,6 @@ def _has_as_many_commas(line: bytes, value: dict[str, Any]) -> bool:
     For an object with nothing inside; a comma in a text counts only where it is written.
     """
     return line.count(b",") + 1 == len(value)
-
-
-def _in_words(message: str) -> str:
-    if message == "Input data was truncated":  # which msgspec also says of half a surrogate pair
-        return "the record ends before its JSON does, or holds half of a surrogate pair"
-    return message.partition(" - at `$")[0]
 
 
 def _shows_unique_names(line: bytes, value: dict[str, Any]) -> bool:
@@ -97,7 +88,7 @@ def _check_depth(value: object) -> None:
         layer = [member for members in inside for member in members if type(member) in (dict, list)]
         if not layer:
             return
-    raise _NotReadError(_TOO_DEEP)
+    raise _NotReadError(TOO_DEEP)
 
 
 class Records:

@@ -1,8 +1,12 @@
 """What a person at a shell can count on: help with examples, completion, hints, colours only where wanted."""
 
+import os
 import re
+import subprocess
+import sys
 
 import pytest
+from cli.desk import TOP
 from cli.test_terminal import converse, environment  # noqa: F401 - a fixture
 
 from replay.cli import run
@@ -41,8 +45,8 @@ def test_the_help_of_all_names_every_command(desk):
 
 
 @pytest.fixture
-def offered(monkeypatch, capfd):
-    """What Bash offers after some words, the last of them not finished."""
+def offered(desk, monkeypatch, capfd):
+    """What Bash offers in the working folder after some words, the last of them not finished."""
 
     def offer(*words):
         monkeypatch.setenv("_REPLAY_COMPLETE", "complete_bash")
@@ -87,12 +91,21 @@ def test_what_cannot_be_completed_is_no_noise(offered):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_completion_installs_for_the_usual_shells(desk, shell):
-    ended = desk.alone("--install-completion", shell, env={"HOME": str(desk.folder)})
-    assert ended.code == 0, ended.err
-    assert [
-        path for path in desk.folder.rglob("*") if path.is_file() and "_REPLAY_COMPLETE" in path.read_text()
-    ]
+def test_the_completion_installs_for_the_shell_that_it_is_typed_in(desk, shell):
+    home = desk.folder / "home"
+    home.mkdir()
+    (desk.folder / shell).symlink_to("/bin/sh")  # the installation looks at the names of its parent processes
+    ended = subprocess.run(
+        [desk.folder / shell, "-c", '"$0" -m replay --install-completion; exit $?', sys.executable],
+        cwd=desk.folder,
+        env={**os.environ, "HOME": str(home), "PYTHONPATH": str(TOP)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    written = [path.read_text() for path in home.rglob("*") if path.is_file()]
+    assert [text for text in written if f"_REPLAY_COMPLETE=complete_{shell}" in text], written
 
 
 @pytest.mark.parametrize(

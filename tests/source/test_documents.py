@@ -87,19 +87,19 @@ def test_a_page_without_its_array_is_one_unreadable_row_and_the_first_one_is_ref
 @pytest.mark.parametrize(
     ("element", "word"),
     [
-        (b'{"a": NaN}', "NaN|invalid"),
+        (b'{"a": NaN}', "NaN is not a number"),
         (b'{"a": 1, "a": 2}', "twice"),
-        (b'{"a": 1,}', ""),
-        (b"{'a': 1}", ""),
+        (b'{"a": 1,}', "."),
+        (b"{'a': 1}", "."),
         (b'{"a": "\xc0\xb1"}', "decode"),
         (b'{"a": "\\ud800"}', "surrogate"),
-        (b'{"a": 1e400}', "range"),
+        (b'{"a": 1e400}', "range of a double"),
         (b"7", "not an object"),
         (b"null", "not an object"),
         (b'"text, with ] and }"', "not an object"),
         (b"[[1]]", "not an object"),
         (b'{"a":' + b"[" * 200 + b"]" * 200 + b"}", "128"),
-        (b'{"a": 1 /* x */}', ""),
+        (b'{"a": 1 /* x */}', "."),
     ],
 )
 def test_a_broken_record_whose_end_is_found_costs_its_row_only(
