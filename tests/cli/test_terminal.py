@@ -7,12 +7,22 @@ import pty
 import re
 import select
 import struct
+import subprocess
 import sys
 import termios
 
 import pytest
 from cli.desk import HEADER, KEY, MAP, TOP, Server
 from sink.origin import Reply
+
+# Where a process has threads, it cannot be forked safely: a new one takes its terminal by itself.
+ON_A_TERMINAL = """
+import fcntl, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from replay.__main__ import main
+sys.argv[0] = "replay"
+sys.exit(main())
+"""
 
 
 def seen(end):
@@ -22,12 +32,20 @@ def seen(end):
 
 
 def converse(desk, arguments, answers, env, columns=0):
-    child, end = pty.fork()
-    if child == 0:
-        if columns:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        os.chdir(desk.folder)
-        os.execve(sys.executable, [sys.executable, "-m", "replay", *arguments], env)
+    end, its_end = pty.openpty()
+    if columns:
+        fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    command = [sys.executable, "-c", ON_A_TERMINAL, *arguments]
+    process = subprocess.Popen(
+        command,
+        cwd=desk.folder,
+        env=env,
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        start_new_session=True,
+    )
+    os.close(its_end)
     screen, told = b"", 0
     for question, answer in answers:
         while question not in screen[told:]:
@@ -39,9 +57,8 @@ def converse(desk, arguments, answers, env, columns=0):
             screen += piece
     except OSError:
         pass  # that is how a terminal ends
-    _, status = os.waitpid(child, 0)
     os.close(end)
-    return os.waitstatus_to_exitcode(status), screen.decode()
+    return process.wait(), screen.decode()
 
 
 @pytest.fixture

@@ -70,12 +70,3 @@ class ClusterBench(Bench):
             if "is at work right now" not in (self.folder / "out").read_text() or time.monotonic() > give_up:
                 return self.end(process)
             time.sleep(0.5)
-
-    def most_in_a_second(self) -> int:
-        moments = sorted(self.seen.moments)
-        most = first = 0
-        for place, moment in enumerate(moments):
-            while moments[first] < moment - 1.0:
-                first += 1
-            most = max(most, place - first + 1)
-        return most

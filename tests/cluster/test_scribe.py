@@ -37,7 +37,7 @@ class Claim:
     def write(
         self, intents: Sequence[tuple[int, int]], ends: Sequence[End], _: Standing, *, last: bool = False
     ) -> None:
-        self.go.wait(5)
+        self.go.wait(60)
         if self.fails:
             raise StorageError("away")
         self.writes.append((sorted(intents), [end.number for end in ends], last))

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 
 import pytest
 from cli.desk import Server
@@ -14,6 +13,11 @@ from sink.origin import Hang, Reply
 from replay.crew.member import Member
 
 PATIENCE = ("--concurrency", "8", "--timeout", "60")
+
+
+def interrupt(process):
+    """Press Ctrl-C; of two that come at once a process sees one."""
+    process.send_signal(signal.SIGINT)
 
 
 def later(_, number):
@@ -91,9 +95,7 @@ def test_a_second_signal_ends_at_once_even_a_process_that_stands_still(desk):
         until(lambda: server.origin.in_flight == 4 and len(server.bodies) == 20)
         frozen, _ = workers_of(process.pid)
         os.kill(frozen, signal.SIGSTOP)
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
+        until(lambda: desk.summary["state"] != "running" or process.poll() is not None or interrupt(process))
         stopped = ended(process)
     assert stopped.code == 130
     assert (stopped.rows["delivered"], stopped.rows["ambiguous"]) == (20, 4)

@@ -5,13 +5,13 @@ import json
 import os
 import random
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from cli.desk import KEY, Server, reply
 from cli.test_stops import adds_up
 from crew.watching import ended, once, started, times_asked, workers_of
+from sink.arrivals import longest_silence, most_in_a_second, shortest_gap, span
 from sink.origin import Reply
 
 import replay
@@ -96,40 +96,35 @@ def test_rows_in_doubt_that_a_stop_keeps_from_another_try_are_told_too(desk):
     assert len(desk.failed().read_text().splitlines()) == 5
 
 
-def most_in_a_second(moments):
-    return max(sum(first <= moment <= first + 1 for moment in moments) for first in moments)
-
-
 def test_one_rate_is_kept_by_all_processes_together(desk):
     desk.numbered(150)
     with Server() as server:
         assert desk.send(server, "--processes", "3", "--rate", "100/s").code == 0
-        moments = [request.at for request in server.origin.requests]
-    assert most_in_a_second(moments) <= 1.02 * 100 + 1 + 5  # and a little for what a busy machine delays
-    assert (len(moments) - 1) / (moments[-1] - moments[0]) == pytest.approx(100, rel=0.05)
+        arrivals = [request.arrival for request in server.origin.requests]
+    assert most_in_a_second(arrivals) <= 1.02 * 100 + 1 + 3  # each process may be held up before it writes
+    assert span(arrivals) >= 149 / (1.02 * 100)
 
 
 def test_at_one_a_second_processes_take_turns(desk):
     desk.numbered(3)
     with Server() as server:
         assert desk.send(server, "--processes", "3", "--rate", "1/s").code == 0
-        moments = [request.at for request in server.origin.requests]
-    assert moments[-1] - moments[0] == pytest.approx(2.0, abs=0.3)
-    assert all(after - before > 0.7 for before, after in pairwise(moments))
+        arrivals = [request.arrival for request in server.origin.requests]
+    assert span(arrivals) > 1.5
+    assert shortest_gap(arrivals) > 0.5
 
 
 def test_a_wish_for_patience_is_granted_by_all_processes(desk):
     desk.numbered(120)
 
     def answer(request, number):
-        return Reply(429, {"Retry-After": "1"}) if number == 40 else Reply()
+        return Reply(429, {"Retry-After": "3"}) if number == 40 else Reply()
 
     with Server(answer) as server:
         ended = desk.send(server, "--processes", "3", "--rate", "200/s")
-        asked = server.origin.requests[40].at
-        moments = [request.at for request in server.origin.requests]
+        arrivals = [request.arrival for request in server.origin.requests]
     assert ended.rows["delivered"] == 120
-    assert not [moment for moment in moments if asked + 0.3 < moment < asked + 0.95]
+    assert longest_silence(arrivals) > 1  # of 3 seconds, less the time that all need to hear of it
 
 
 def test_failures_of_all_processes_count_as_one(desk):

@@ -137,7 +137,7 @@ def test_a_thread_at_work_is_waited_for_however_often_one_is_cancelled():
 
     def slow():
         try:
-            going_on.wait(5)
+            going_on.wait(60)
             yield 1
         finally:
             closed.set()

@@ -18,6 +18,8 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from sink.arrivals import Arrival
+
 from replay.cli import run
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Seen:
 
     `twice`: rows that were read again after an attempt that may have been accepted, or was refused for
     good; `unread`: connections that were broken off when a request may have been on its way; `hurried`:
-    the most requests that were read while all had been asked to wait; `moments`: when requests were read.
+    the most requests that were read while all had been asked to wait; `arrivals`: when requests arrived.
     """
 
     attempts: dict[int, list[tuple[int, int | None, str]]]
@@ -57,7 +59,7 @@ class Seen:
     unread: int = 0
     most_in_flight: int = 0
     hurried: int = 0
-    moments: list[float] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
 
     def words(self, row: int) -> list[str]:
         """How the attempts of a row ended, as the judge knows."""
@@ -105,7 +107,8 @@ class Judge:
         attempts = {
             int(row): [tuple(tried) for tried in tries] for row, tries in told.pop("attempts").items()
         }
-        return Seen(attempts=attempts, **told)
+        arrivals = [Arrival(*moments) for moments in told.pop("arrivals")]
+        return Seen(attempts=attempts, arrivals=arrivals, **told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from proof.faults import LATER_SECONDS, Fault, Plan, spelled
+from sink.arrivals import Arrival, Lookout
 
 RST_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 BACKLOG: Final = 4_096
@@ -54,20 +55,20 @@ class Case:
     most_in_flight: int = 0
     asked_to_wait: list[tuple[float, float]] = field(default_factory=list)
     hurried: dict[int, int] = field(default_factory=dict)
-    moments: list[float] = field(default_factory=list)
+    arrivals: list[Arrival] = field(default_factory=list)
 
     def tick(self) -> int:
         self.clock += 1
         return self.clock
 
-    def read(self, row: int) -> tuple[Attempt, int]:
+    def read(self, row: int, arrival: Arrival) -> tuple[Attempt, int]:
         """A request of this row was read whole; says which of its attempts it is."""
         before = self.attempts.setdefault(row, [])
         if any(attempt.word != "busy" for attempt in before):
             self.twice.append(row)
         attempt = Attempt(self.tick())
         before.append(attempt)
-        self.moments.append(time.monotonic())
+        self.arrivals.append(arrival)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         self._note_hurry()
@@ -97,7 +98,7 @@ class Case:
             "attempts": attempts,
             "twice": self.twice,
             "unread": self.unread,
-            "moments": self.moments,
+            "arrivals": self.arrivals,
             "most_in_flight": self.most_in_flight,
             "hurried": max(self.hurried.values(), default=0),
         }
@@ -110,6 +111,7 @@ class Court:
         self.cases: dict[str, Case] = {}
         self.elsewhere: list[str] = []
         self.port = 0
+        self.lookout = Lookout()
         self.talks: set[Talk] = set()
         self._server: asyncio.Server | None = None
 
@@ -204,7 +206,7 @@ class Talk(asyncio.Protocol):
         assert self._case is not None
         row = _ROW.search(body)
         assert row is not None, body
-        self._attempt, number = self._case.read(int(row[1]))
+        self._attempt, number = self._case.read(int(row[1]), self._court.lookout.arrival())
         fault, pause = self._case.plan.fault(int(row[1]), number)
         elsewhere = f"http://127.0.0.1:{self._court.port}/elsewhere"
         loop = asyncio.get_running_loop()
@@ -261,7 +263,8 @@ async def _preside() -> None:
 
     server = await asyncio.start_server(control, "127.0.0.1", 0)
     print(court.port, server.sockets[0].getsockname()[1], flush=True)
-    await asked.wait()
+    async with court.lookout:
+        await asked.wait()
 
 
 if __name__ == "__main__":

@@ -11,25 +11,31 @@ import asyncio
 import re
 import socket
 import struct
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Self
 
+from sink.arrivals import Arrival, Lookout
+
 RST_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it arrived; header names in lower case, `at` in monotonic seconds."""
+    """One request as it arrived; header names in lower case."""
 
-    at: float
+    arrival: Arrival
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
+
+    @property
+    def at(self) -> float:
+        """When it was read, in monotonic seconds."""
+        return self.arrival.read
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +109,7 @@ class Origin:
         self._asked = 0
         self._open: set[asyncio.Task[None]] = set()
         self._arrived = asyncio.Condition()
+        self._lookout = Lookout()
 
     @property
     def url(self) -> str:
@@ -119,6 +126,7 @@ class Origin:
             await self._arrived.wait_for(lambda: len(self.delivered) >= number)
 
     async def __aenter__(self) -> Self:
+        await self._lookout.__aenter__()
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, backlog=1024)
         self._port = self._server.sockets[0].getsockname()[1]
         return self
@@ -129,6 +137,7 @@ class Origin:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
         await self._server.wait_closed()
+        await self._lookout.__aexit__()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -140,10 +149,18 @@ class Origin:
         try:
             # A client that goes away ends the conversation: that is no fault of this server.
             with suppress(ConnectionError, asyncio.IncompleteReadError):
-                while await self._exchange(await _read(reader), writer):
+                while await self._exchange(await self._read(reader), writer):
                     pass
         finally:
             writer.close()
+
+    async def _read(self, reader: asyncio.StreamReader) -> Request:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        first, *lines = head.rstrip("\r\n").split("\r\n")
+        method, path, _ = first.split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        return Request(self._lookout.arrival(), method, path, headers, body)
 
     async def _exchange(self, request: Request, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; whether the connection stays open."""
@@ -167,15 +184,6 @@ class Origin:
         if callable(self.answers):
             return self.answers(request, number)
         return self.answers[min(number, len(self.answers) - 1)]
-
-
-async def _read(reader: asyncio.StreamReader) -> Request:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    first, *lines = head.rstrip("\r\n").split("\r\n")
-    method, path, _ = first.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Request(time.monotonic(), method, path, headers, body)
 
 
 async def _give(answer: Answer, writer: asyncio.StreamWriter) -> None:
