@@ -100,7 +100,7 @@ class Server:
         self._process = subprocess.Popen(
             command, cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **self._as
         )
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + 300
         while True:
             try:
                 psycopg.connect(self.url).close()

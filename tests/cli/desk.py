@@ -57,7 +57,7 @@ class Server:
         self._loop.close()
 
     def _call(self, coroutine: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(300)
 
     @property
     def url(self) -> str:
@@ -145,7 +145,7 @@ class Desk:
     def alone(self, *arguments: str | Path, **options: Any) -> Ended:
         """The command in a process of its own, to its end."""
         with self.spawn(*arguments, **options) as process:
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=300)
         return Ended(process.returncode, out, err)
 
     @property

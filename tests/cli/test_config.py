@@ -167,6 +167,6 @@ def test_a_preview_and_the_sandbox_speak_json_alone_where_asked(desk):
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(3)]
         process.terminate()
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=300)
     assert json.loads("".join(lines))["url"].startswith("http://127.0.0.1:")
     assert (out, err) == ("", "")

@@ -141,7 +141,7 @@ def test_from_standard_input_too(desk, server, bodies):
         stdin=subprocess.PIPE,
     )
     with command:
-        out, err = command.communicate(table(), timeout=60)
+        out, err = command.communicate(table(), timeout=300)
     assert command.returncode == 0, out + err
     assert arrived(server, since) == bodies
 

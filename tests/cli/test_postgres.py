@@ -97,7 +97,7 @@ def test_a_server_that_goes_away_stops_the_run_and_resume_goes_on(desk: Desk, po
         with desk.spawn("send", "rows.csv", *common, "--rate", "200/s") as process:
             server.until_in_flight(2)
             postgres.kill()
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=300)
         postgres.start()
         assert '"stopped_by": "storage"' in out, err
         reached = len(server.origin.requests)

@@ -195,7 +195,7 @@ def test_standard_input_can_be_gone_on_with(desk):
             *("--rate", "none", "--yes", "--json", "--concurrency", "2"),
             stdin=subprocess.PIPE,
         )
-        out, _ = process.communicate(content, timeout=60)
+        out, _ = process.communicate(content, timeout=300)
         assert json.loads(out)["stopped_by"] == "auth"
         (desk.folder / "rows.csv").unlink()
         mood.most = 10**9

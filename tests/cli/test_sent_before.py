@@ -277,7 +277,7 @@ def test_standard_input_is_known_again(desk):
         arguments = ("send", "-", "--format", "csv", "--url", server.url, *COMMON)
         for _ in range(2):
             with desk.spawn(*arguments, stdin=subprocess.PIPE) as process:
-                process.communicate(content, timeout=60)
+                process.communicate(content, timeout=300)
         assert process.returncode == 0
         assert desk.send(server).rows["skipped"] == 10
     assert len(server.bodies) == 10

@@ -63,7 +63,7 @@ class ClusterBench(Bench):
 
     def resume_when_free(self, *options: str) -> Told:
         """Go on with the run as soon as everybody who might be at work on it is known not to be."""
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + 300
         while True:
             process = self.resume(*options)
             process.wait()

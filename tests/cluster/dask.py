@@ -16,7 +16,7 @@ from cli.desk import KEY, TOP
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 300.0
 
 
 def free_port() -> int:

@@ -166,10 +166,10 @@ def test_who_waits_without_turns_asks_for_as_many_as_wait() -> None:
         clock, asks = Clock(), asyncio.Event()
         turns = Turns(100.0, clock, asks)
         waiting = [asyncio.create_task(turns.turn()) for _ in range(3)]
-        await asyncio.wait_for(asks.wait(), 60)
+        await asyncio.wait_for(asks.wait(), 300)
         assert turns.wish().turns == 3
         turns.take_in(lent(clock, 100.0, 3, 0.0))
-        await asyncio.wait_for(asyncio.gather(*waiting), 60)
+        await asyncio.wait_for(asyncio.gather(*waiting), 300)
         assert turns.wish().turns == 0
 
     asyncio.run(story())

@@ -31,13 +31,13 @@ class Claim:
         self.writes: list[tuple[list[tuple[int, int]], list[int], bool]] = []
         self.go = threading.Event()
         self.go.set()
-        self.held_until = time.monotonic() + 60
+        self.held_until = time.monotonic() + 300
         self.fails = False
 
     def write(
         self, intents: Sequence[tuple[int, int]], ends: Sequence[End], _: Standing, *, last: bool = False
     ) -> None:
-        self.go.wait(60)
+        self.go.wait(300)
         if self.fails:
             raise StorageError("away")
         self.writes.append((sorted(intents), [end.number for end in ends], last))

@@ -130,7 +130,7 @@ def test_ctrl_c_leaves_no_doubt(desk: Desk, pair: Cluster, postgres: Postgres) -
         with desk.spawn("send", "rows.csv", *common, *cluster) as process:
             until(lambda: len(server.origin.requests) > 100)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=300)
     ended = Ended(process.returncode, out, err)
     assert (ended.code, ended.json["state"]) == (130, "interrupted"), err
     assert (ended.rows["ambiguous"], ended.rows["delivered"]) == (0, len(server.origin.requests))

@@ -30,7 +30,7 @@ def port():
 
 def asked(port):
     """What the port answers: a number by name and label."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=300) as answer:
         text = answer.read().decode()
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     return {
@@ -119,7 +119,7 @@ def test_while_a_run_lives_the_port_tells_of_it_whatever_the_number_of_processes
         return Reset() if number == 1 else Reply(400 if number == 2 else 200)
 
     def ask():
-        end = time.monotonic() + 30
+        end = time.monotonic() + 300
         while not is_last_row_under_way(told) and time.monotonic() < end:
             with suppress(URLError):
                 told.update(asked(port))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cli.desk import Desk, Server
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 300.0
 
 
 def workers_of(parent: int) -> list[int]:

@@ -60,7 +60,7 @@ def replay(words: list[str], folder: Path, **env: str) -> subprocess.CompletedPr
     env = {"PATH": "/usr/bin:/bin", "HOME": str(folder), **env}
     command = [sys.executable, "-m", "replay", *words]
     return subprocess.run(
-        command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False
     )
 
 

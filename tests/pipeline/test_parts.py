@@ -133,18 +133,19 @@ def test_nothing_is_left_running_or_open_when_nobody_wants_more():
 
 
 def test_a_thread_at_work_is_waited_for_however_often_one_is_cancelled():
-    closed, going_on = threading.Event(), threading.Event()
+    closed, at_work, going_on = threading.Event(), threading.Event(), threading.Event()
 
     def slow():
         try:
-            going_on.wait(60)
+            at_work.set()
+            going_on.wait(300)
             yield 1
         finally:
             closed.set()
 
     async def cancel_twice():
         taking = asyncio.create_task(anext(ahead(slow())))
-        await asyncio.sleep(0.05)
+        await asyncio.to_thread(at_work.wait, 300)
         for _ in range(2):
             taking.cancel()
             await asyncio.sleep(0.01)

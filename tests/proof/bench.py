@@ -34,7 +34,7 @@ ENVIRONMENT: Final = {
     "HACKLE_API_KEY": "key",
 }
 PRODUCT: Final = (sys.executable, "-m", "replay")
-SECONDS_MAX: Final = 120.0
+SECONDS_MAX: Final = 300.0
 SLICE_SECONDS: Final = 0.1
 MAP: Final = """[event]
 key = "event"

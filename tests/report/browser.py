@@ -66,7 +66,7 @@ def _chromium(page: Path, *options: str) -> subprocess.CompletedProcess[str]:
             [CHROMIUM, *COMMON, f"--user-data-dir={profile}", *options, page.resolve().as_uri()],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
     assert done.returncode == 0, done.stderr

@@ -698,9 +698,10 @@ def test_whenever_the_server_read_a_byte_the_attempt_knew_that_it_had_started(
         return bool(starts), read[0]
 
     async def story() -> None:
-        seen = [await one(turns) for turns in range(30)]
+        seen: list[tuple[bool, int]] = []
+        while len(seen) < 30 or not any(started for started, _ in seen):  # on a busy machine, longer ones
+            seen.append(await one(len(seen)))
         assert all(started for started, bytes_read in seen if bytes_read)
-        assert any(started for started, _ in seen)
         assert way == "timeout" or not all(started for started, _ in seen)  # the shortest may be enough
 
     play(story())
