@@ -10,7 +10,6 @@ what they may say is every option that is made by `setting`. The plan says what 
 from __future__ import annotations
 
 import os
-import tomllib
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from replay import toml
 from replay.cli.mistakes import plain
 from replay.errors import UsageError
 
@@ -148,9 +148,9 @@ def _before_wild(parts: Iterable[str]) -> list[str]:
 def _read(context: typer.Context, path: Path) -> dict[str, Any]:
     """What the file says of the options of this command, by parameter."""
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}. Mend it, or move it away.") from error
+        document = toml.load(path)
+    except (OSError, toml.TomlError) as error:
+        raise UsageError(f"{path} cannot be read: {error}. Fix it, or move it away.") from error
     known = _known(context)
     for name in document:
         _check_name(path, name, known)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from replay import toml
 from replay.errors import MappingError
 from replay.mapping import numbers, paths, presets
 from replay.mapping.fields import RowId, Single, check_members, parse_single, single_document
@@ -64,9 +64,9 @@ class Mapping:
         Raises MappingError in words, with the line of broken TOML and near matches of unknown names.
         """
         try:
-            text = Path(path).read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise MappingError(f"{path}: not UTF-8 ({error.reason}). Save the mapping as UTF-8.") from error
+            document = toml.load(Path(path))
+        except toml.TomlError as error:
+            raise MappingError(f"{path}: {error}. Fix the mapping, or draft a new one.") from error
         except OSError as error:
             draft = f"replay map SOURCE -o {path}"
             if str(path) in presets.names():
@@ -74,7 +74,7 @@ class Mapping:
             raise MappingError(
                 f"{path}: cannot be read ({error.strerror}).{_near(Path(path))} Draft one with: {draft}"
             ) from error
-        return cls.loads(text, str(path))
+        return cls.parse(document, str(path))
 
     @classmethod
     def preset(cls, name: str) -> Mapping:
@@ -85,9 +85,9 @@ class Mapping:
     def loads(cls, text: str, origin: str) -> Mapping:
         """Read a mapping from TOML; `origin` is for messages."""
         try:
-            document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise MappingError(f"{origin}: not TOML: {error}. Mend the line.") from error
+            document = toml.loads(text)
+        except toml.TomlError as error:
+            raise MappingError(f"{origin}: {error}. Fix the mapping.") from error
         return cls.parse(document, origin)
 
     @classmethod

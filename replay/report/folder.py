@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import tomllib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import tomli_w
 
+from replay import toml
 from replay.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ FAILED_FOLDER: Final = "failed"
 PART: Final = ".part"
 SALT_FILE: Final = "mask-salt"
 _SALT_BYTES: Final = 16
+RECORD_BYTES: Final = 64 * toml.MAX_BYTES  # a run may have 10,000 sources, each told of in about 500 bytes
+RECORD_DEPTH: Final = toml.MAX_DEPTH + 4  # holds a mapping
 
 
 @contextmanager
@@ -178,14 +180,20 @@ class RunFolder:
 
     def write_record(self, record: dict[str, Any]) -> None:
         """Write `run.toml`: sources, mapping and settings of the run."""
-        write_whole(self.path / RUN_FILE, tomli_w.dumps(record).encode())
+        data = tomli_w.dumps(record).encode()
+        if len(data) > RECORD_BYTES:
+            raise UsageError(
+                f"{self.path / RUN_FILE}: the record of {len(record.get('sources', ())):,} sources is larger "
+                f"than {RECORD_BYTES:,} bytes. Give them in several runs."
+            )
+        write_whole(self.path / RUN_FILE, data)
 
     def read_record(self) -> dict[str, Any]:
         """Read `run.toml` back."""
         path = self.path / RUN_FILE
         try:
-            return tomllib.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+            return toml.load(path, RECORD_BYTES, RECORD_DEPTH)
+        except (OSError, toml.TomlError) as error:
             raise UsageError(
                 f"{path} cannot be read: {error}. Is {self.path} the folder of a run?"
             ) from error

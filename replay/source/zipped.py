@@ -2,8 +2,9 @@
 
 What comes of them is what the same files, joined by hand, would be: each ends with a line end, and tables
 have their header once. Numbers of rows and lines, the fingerprint, and so what is known of rows sent
-before, are of that joint content; an archive of one file is that file. Hidden files and __MACOSX are left
-out, and each file may be compressed itself. A damage ends the content: files after it are not read.
+before, are of that joint content; an archive of one file is that file. Folders, hidden files and __MACOSX are
+left out, each file may be compressed itself, and entries are read only where no two share bytes, so that what
+they unpack to is bounded by the archive's size. A damage ends the content: files after it are not read.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import re
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from replay.errors import SourceError
 from replay.source import bounds
 from replay.source.compression import PARQUET_MAGIC, ZIP_MAGIC, Content, Damage
+from replay.source.entries import data_entries, full_folder, named, refuse_overlaps
 from replay.source.finding import natural
 from replay.source.joining import Joint
 
@@ -86,22 +88,23 @@ class Archive:
 
     def _listed(self) -> list[Entry]:
         with zipfile.ZipFile(self._file) as archive:
-            infos = [info for info in archive.infolist() if _is_data(info.filename)]
+            infos = data_entries(self._name, archive.infolist())
         if len(infos) > bounds.ZIP_MEMBERS:
             raise SourceError(f"{self._name}: more than {bounds.ZIP_MEMBERS:,} files in it: unpack it.")
         if not infos:
             raise SourceError(f"{self._name}: an archive without a file in it.")
-        infos.sort(key=lambda info: [natural(part) for part in info.filename.split("/")])
-        found = []
-        for info in infos:
-            head = self._header_at(info.header_offset)
-            if head is None:
-                raise ValueError(info.filename)
-            start = info.header_offset + _LOCAL.size + head[8] + head[9]
-            found.append(
-                Entry(info.filename, info.compress_type, info.flag_bits, start, info.compress_size, info.CRC)
-            )
+        names = sorted(infos, key=lambda name: [natural(part) for part in name.split("/")])
+        found = [self._entry_of(name, infos[name]) for name in names]
+        spans = [(infos[one.name].header_offset, one.start + one.packed_bytes, one.name) for one in found]
+        refuse_overlaps(self._name, spans)
         return found
+
+    def _entry_of(self, name: str, info: zipfile.ZipInfo) -> Entry:
+        head = self._header_at(info.header_offset)
+        if head is None:
+            raise ValueError(name)
+        start = info.header_offset + _LOCAL.size + head[8] + head[9]
+        return Entry(name, info.compress_type, info.flag_bits, start, info.compress_size, info.CRC)
 
     def _refuse(self) -> None:
         """Refuse what cannot be read as one content."""
@@ -153,12 +156,16 @@ class Archive:
         """The files of an archive without a directory, as they come."""
         place = 0
         while (entry := self._entry_at(place)) is not None:
-            if _is_data(entry.name):
+            one = named(self._name, entry.name)
+            if one.kind == "file":
                 self._refuse_entry(entry)
-                yield entry
+                yield replace(entry, name=one.name)
                 end = self._end
             else:
-                end = _Packed(self._file, entry).skip()
+                packed = _Packed(self._file, entry)
+                if packed.skip() and one.kind == "folder":
+                    raise full_folder(self._name, entry.name)
+                end = entry.start + packed.taken
             place = next((end + more for more in _DESCRIPTORS if self._header_at(end + more)), self._size)
 
     def _pieces(self, entry: Entry) -> Iterator[bytes]:
@@ -210,11 +217,9 @@ class _Packed:
         self.flaw: Damage | None = None
         return offset
 
-    def skip(self) -> int:
-        """Where the packed bytes end."""
-        while self.read(bounds.INFLATED_BYTES):
-            pass
-        return self._entry.start + self.taken
+    def skip(self) -> bool:
+        """Go to its end; whether there was anything in it."""
+        return sum(map(len, iter(lambda: self.read(bounds.INFLATED_BYTES), b""))) > 0
 
     def read(self, size: int, /) -> bytes:
         """The next bytes, none at the end, or where the archive is damaged."""
@@ -267,9 +272,3 @@ def kind_of(name: str) -> str:
     """How a file's name ends, that of its compression taken off: files of one kind can be joined."""
     bare = _PACKED.sub("", name.rpartition("/")[2]).lower()
     return bare.rpartition(".")[2] if "." in bare else ""
-
-
-def _is_data(name: str) -> bool:
-    """Whether a file in an archive is one of its data, not a folder or a mark of some system."""
-    parts = name.split("/")
-    return bool(parts[-1]) and "__MACOSX" not in parts and not any(part.startswith(".") for part in parts)

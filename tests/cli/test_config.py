@@ -113,6 +113,8 @@ def test_these_options_and_no_others_may_come_from_elsewhere(desk):
         ("concurrency = true", "replay.toml: concurrency: write a text or a number"),
         ('concurrency = "many"', "replay.toml: concurrency: "),
         ("rate = ", "replay.toml cannot be read"),
+        ("a" + ".a" * 100_000 + " = 1", "replay.toml cannot be read: line 1: more than 32 tables"),
+        ("rate = 0x" + "f" * 5_000, "replay.toml cannot be read: line 1: a number or a name of more than"),
     ],
 )
 def test_a_slip_in_the_file_is_told_with_its_place(desk, text, words):

@@ -185,7 +185,7 @@ def test_a_missing_file_says_how_to_draft_one(tmp_path: Path) -> None:
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "mapping.toml"
     path.write_bytes('[event]\nkey = "이름"'.encode("cp949"))
-    with pytest.raises(MappingError, match="Save the mapping as UTF-8"):
+    with pytest.raises(MappingError, match="save the file as UTF-8"):
         Mapping.load(path)
 
 

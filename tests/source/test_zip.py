@@ -6,8 +6,11 @@ import bz2
 import gzip
 import io
 import random
+import re
+import stat
 import struct
 import zipfile
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -251,3 +254,105 @@ def test_any_damage_to_an_archive_is_words_or_rows_and_never_a_crash(
         except SourceError:
             continue
         assert got.bad or got.values == whole, seed
+
+
+@pytest.mark.parametrize("name", ["./1.csv", ".//x/./1.csv", "x//1.csv", "x\\1.csv", ".\\x\\1.csv"])
+def test_a_file_is_read_however_its_path_is_spelled(name: str, read_bytes: Callable[..., Any]) -> None:
+    got = read_bytes("a.zip", packed((name, b"a\n1\n"), ("x/2.csv", b"a\n2\n")))
+    assert got.values == [("1",), ("2",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("../1.csv", "leads out of the archive"),
+        ("x/../../1.csv", "leads out of the archive"),
+        ("..\\1.csv", "leads out of the archive"),
+        ("/etc/1.csv", "leads out of the archive"),
+        ("\\1.csv", "leads out of the archive"),
+        ("C:/1.csv", "leads out of the archive"),
+        ("c:1.csv", "leads out of the archive"),
+        ("2.csv/", "is a folder that holds data"),
+        ("./", "is a folder that holds data"),
+        ("./2.csv", "is there twice"),
+    ],
+)
+def test_an_entry_that_is_no_file_of_the_archive_is_refused_by_name(
+    name: str, words: str, read_bytes: Callable[..., Any]
+) -> None:
+    data = packed(("2.csv", b"a\n1\n"), (name, b"a\n2\n"))
+    shown = "2.csv" if "twice" in words else name
+    with pytest.raises(SourceError, match=rf"a\.zip: {re.escape(repr(shown))} in it .*{words}.*unpack it"):
+        read_bytes("a.zip", data)
+
+
+@pytest.mark.parametrize("name", ["../2.csv", "/2.csv"])
+def test_such_an_entry_is_refused_in_an_archive_that_is_cut_off_too(
+    name: str, read_bytes: Callable[..., Any]
+) -> None:
+    with pytest.raises(SourceError, match="leads out of the archive"):
+        read_bytes("a.zip", packed(("1.csv", b"a\n1\n"), (name, b"a\n2\n"))[:-30])
+
+
+def test_a_name_with_a_nul_byte_in_it_does_not_drop_its_file(read_bytes: Callable[..., Any]) -> None:
+    data = packed(("1.csv", b"a\n1\n"), ("_2.csv", b"a\n2\n")).replace(b"_2.csv", b"\0.2csv")
+    with pytest.raises(SourceError, match="leads out of the archive"):
+        read_bytes("a.zip", data)
+
+
+def test_a_symbolic_link_in_an_archive_is_refused_and_a_folder_is_not(
+    read_bytes: Callable[..., Any],
+) -> None:
+    def with_mode(mode: int, name: str, data: bytes) -> bytes:
+        stream = io.BytesIO()
+        with zipfile.ZipFile(stream, "w") as archive:
+            info = zipfile.ZipInfo(name)
+            info.create_system, info.external_attr = 3, mode << 16
+            archive.writestr(info, data)
+            archive.writestr("x.csv/1.csv", b"a\n1\n")
+        return stream.getvalue()
+
+    assert read_bytes("a.zip", with_mode(stat.S_IFDIR | 0o755, "x.csv/", b"")).values == [("1",)]
+    assert read_bytes("a.zip", with_mode(stat.S_IFDIR | 0o755, "x.csv", b"")).values == [("1",)]
+    with pytest.raises(SourceError, match=r"'y\.csv' in it is a symbolic link"):
+        read_bytes("a.zip", with_mode(stat.S_IFLNK | 0o777, "y.csv", b"x.csv/1.csv"))
+
+
+def overlapping(kernel: bytes, names: list[str], bridged: bool = False) -> bytes:
+    """An archive whose entries all hold one piece of packed data.
+
+    `bridged`: each entry has a header of its own, all before the data, bridged by extra fields.
+    """
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
+    data = squeeze.compress(kernel) + squeeze.flush()
+    sizes = (zlib.crc32(kernel), len(data), len(kernel))
+    heads, central = [], []
+    head_bytes = 30 + len(names[0])
+    for place, name in enumerate(names):
+        bridge = (len(names) - 1 - place) * head_bytes if bridged else 0
+        heads.append(struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 8, 0, 0x21, *sizes, len(name), bridge))
+        offset = place * head_bytes if bridged else 0
+        central.append(
+            struct.pack(
+                "<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 8, 0, 0x21, *sizes, len(name), 0, 0, 0, 0, 0, offset
+            )
+            + name.encode()
+        )
+    body = b"".join(head + name.encode() for head, name in zip(heads, names, strict=True))
+    body = (body if bridged else heads[0] + names[0].encode()) + data
+    end = struct.pack(
+        "<4s4H2LH", b"PK\5\6", 0, 0, len(names), len(names), sum(map(len, central)), len(body), 0
+    )
+    return body + b"".join(central) + end
+
+
+@pytest.mark.parametrize("bridged", [False, True])
+def test_entries_that_share_bytes_are_refused_before_any_is_unpacked(
+    bridged: bool, read_bytes: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{n:03}.csv" for n in range(200)]
+    alone = overlapping(b"a\n" + b"1\n" * 1000, names[:1], bridged)
+    assert len(read_bytes("alone.zip", alone).values) == 1000
+    monkeypatch.setattr(zlib, "decompressobj", None)
+    with pytest.raises(SourceError, match=r"000\.csv and 001\.csv in it share the same bytes"):
+        read_bytes("a.zip", overlapping(b"a\n" + b"1\n" * 1000, names, bridged))
