@@ -2,7 +2,8 @@
 
 from replay.sink.answer import Answer, Meaning
 from replay.sink.budget import Budget
-from replay.sink.gate import Gate, Passage
+from replay.sink.exchange import Turn
+from replay.sink.gate import CalledOff, Gate, Passage
 from replay.sink.http import HttpSink
 from replay.sink.masking import masked
 from replay.sink.moments import SharedState, State
@@ -14,6 +15,7 @@ __all__ = [
     "Again",
     "Answer",
     "Budget",
+    "CalledOff",
     "End",
     "Gate",
     "HttpSink",
@@ -25,6 +27,7 @@ __all__ = [
     "Stop",
     "Throttle",
     "Tries",
+    "Turn",
     "Verdict",
     "judge",
     "masked",

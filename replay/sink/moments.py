@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 class State:
     """When the next attempt may start, how long all pause, how far the pace is lowered, and how rows ended.
 
-    Moments are in seconds of the clock, `low` is a pace (infinite where it was never lowered), `tried`
-    and `failures` count rows, `halted` is not 0 once nothing may start any more. Whoever reads one number
-    to write another does it within a `with` block.
+    Moments are in seconds of the clock, `low` is a pace (infinite where it was never lowered), `interval` the
+    seconds between two attempts that all keep (0 for each its own), `tried` and `failures` count rows,
+    `halted` is not 0 once nothing may start any more. Whoever reads one number to write another does it
+    within a `with` block.
     """
 
     next: float
@@ -29,11 +30,12 @@ class State:
     tried: float
     failures: float
     halted: float
+    interval: float
 
     def __init__(self) -> None:
         self.next = self.paused_until = self.lowered_at = self.climbs_from = -inf
         self.low = inf
-        self.tried = self.failures = self.halted = 0.0
+        self.tried = self.failures = self.halted = self.interval = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -44,7 +46,17 @@ class State:
         """Let go of what `with` took hold of: nothing."""
 
 
-_NAMES: Final = ("next", "paused_until", "low", "lowered_at", "climbs_from", "tried", "failures", "halted")
+_NAMES: Final = (
+    "next",
+    "paused_until",
+    "low",
+    "lowered_at",
+    "climbs_from",
+    "tried",
+    "failures",
+    "halted",
+    "interval",
+)
 _NUMBER: Final = struct.Struct("d")
 _SIZE: Final = _NUMBER.size * len(_NAMES)
 
@@ -75,6 +87,7 @@ class SharedState(State):
     tried = _moment(5)
     failures = _moment(6)
     halted = _moment(7)
+    interval = _moment(8)
 
     def __init__(self, file: int) -> None:
         self._file = file
