@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-READING_TURNS: Final = 8  # of the loop: it looks at its sockets in each, and a response takes a few to its end
+READING_TURNS: Final = (
+    8  # of the loop: it looks at its sockets in each, and a response takes a few to its end
+)
 
 
 class Deadline:

@@ -53,14 +53,13 @@ FOREIGN: Final = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutErro
 _NO_LIMIT: Final = aiohttp.ClientTimeout(total=None)
 _TURNS: Final = 3  # of the loop, in which it reads what TLS says to itself
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
-_INT: Final = struct.Struct("i")
+_INT: Final = bytes(struct.calcsize("i"))
 _END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([2-5]\d\d)[ \r\n]")
 _STATUS_BYTES: Final = 13  # of a status line, up to what follows the number
 _SO_NWRITE: Final = 0x1024  # macOS: bytes that the other side has not acknowledged
 _FINAL_FROM: Final = 200
 _SWITCHING: Final = 101
-
 
 
 class Turn(Protocol):
@@ -117,13 +116,14 @@ class Conversation(ResponseHandler):
 
     def ask(self, request: bytes) -> None:
         """Write a request; `read` gives its response."""
-        self.set_response_params(
-            read_until_eof=True,
-            auto_decompress=False,
-            max_line_size=HEAD_BYTES_MAX,
-            max_field_size=HEAD_BYTES_MAX,
-            max_headers=HEAD_LINES_MAX,
-        )
+        if self.is_fresh:  # one parser for all responses: what is left in it of an earlier one ends the connection
+            self.set_response_params(
+                read_until_eof=True,
+                auto_decompress=False,
+                max_line_size=HEAD_BYTES_MAX,
+                max_field_size=HEAD_BYTES_MAX,
+                max_headers=HEAD_LINES_MAX,
+            )
         self._reads_head = True
         self._head_bytes = self._interim = 0
         self._start = self._carried = b""
@@ -151,16 +151,13 @@ class Conversation(ResponseHandler):
         """Take in what came: heads by themselves, then the rest."""
         if self._unproven and data and self._comes_too_early():
             self._refuse("bytes came before the request was received")
-            return
-        if self._reads_head and data:
-            data = self._take_heads(data)
-            if not data:
-                return
-        if data and self._is_answered():
+        elif self._reads_head and data:
+            self._take_heads(data)
+        elif data and self._is_answered():
             self.force_close()  # said unasked, on a connection that is now of no use
-            return
-        super().data_received(data)
-        self._pass_error_on()
+        else:
+            _take_in(self, data)
+            self._pass_error_on()
 
     def feed_data(self, data: Any, size: int = 0) -> None:
         """A response is here, parsed up to its body; interim ones are only counted."""
@@ -169,7 +166,7 @@ class Conversation(ResponseHandler):
         code = data[0].code
         if code >= _FINAL_FROM or code == _SWITCHING:
             self._reads_head = False
-            super().feed_data(data, size)
+            _queue(self, data, size)
             return
         self._head_bytes, self._start = 0, b""
         self._interim += 1
@@ -191,19 +188,17 @@ class Conversation(ResponseHandler):
         if sys.platform == "darwin":
             count: int = transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
             return count
-        waiting: int = _INT.unpack(fcntl.ioctl(self._file, termios.TIOCOUTQ, bytes(_INT.size)))[0]
-        return waiting
+        return int.from_bytes(fcntl.ioctl(self._file, termios.TIOCOUTQ, _INT), sys.byteorder)
 
     def _of_head(self, data: bytes) -> int:
         """How many of these bytes belong to the head that is being read."""
-        joined = self._carried + data
-        found = _END_OF_HEAD.search(joined)
+        carried = self._carried
+        found = _END_OF_HEAD.search(carried + data)
         if found is None:
-            self._carried = joined[-2:]
+            self._carried = (carried + data)[-2:]
             return len(data)
-        end = found.end() - len(self._carried)
         self._carried = b""
-        return end
+        return found.end() - len(carried)
 
     def _is_answered(self) -> bool:
         """Whether the response to the last request is here, to its end."""
@@ -211,15 +206,16 @@ class Conversation(ResponseHandler):
             return False
         return self._payload is None or self._payload.is_eof()
 
-    def _take_heads(self, data: bytes) -> bytes:
-        """Parse the heads that these bytes begin with; returns what follows them."""
+    def _take_heads(self, data: bytes) -> None:
+        """Parse the heads that these bytes begin with, each by itself, and then what follows them."""
         while data and self._reads_head:
             end = self._of_head(data)
             self._take_head(data[:end])
             if self._exception is not None:
-                return b""
+                return
             data = data[end:]
-        return data
+        if data:
+            self.data_received(data)
 
     def _take_head(self, piece: bytes) -> None:
         self._head_bytes += len(piece)
@@ -228,7 +224,7 @@ class Conversation(ResponseHandler):
         if self._head_bytes > HEAD_BYTES_MAX:
             self._refuse("the head is too long")
             return
-        super().data_received(piece)
+        _take_in(self, piece)
         if self._exception is not None and (found := _STATUS_LINE.match(self._start)):
             self.status_alone = int(found[1])
 
@@ -242,6 +238,10 @@ class Conversation(ResponseHandler):
         self.set_exception(HttpProcessingError(message=why))
         if self.transport is not None:
             self.transport.abort()
+
+
+_take_in: Final = ResponseHandler.data_received  # what runs for each response does without super()
+_queue: Final = ResponseHandler.feed_data
 
 
 class Post:
@@ -305,23 +305,37 @@ class Exchange:
         rate counts for neither. Raises one of FOREIGN where no response came, and `veto`. Cancelled, nothing
         leaves that had not begun to.
         """
-        connection = await self._ready(post, limits)
+        connection = await post.idle()
+        if connection is None or not self._leaves_at_once(conversation(connection)):
+            connection = await self._ready(post, limits, connection)
+        talk = conversation(connection)
         with limits():
-            await self._converse(connection, post.written(body))
+            try:
+                self._write(talk, post.written(body))
+                await self._hear(talk)
+                is_through = talk.transport is None or not talk.transport.get_write_buffer_size()
+            except BaseException:
+                if self.started:
+                    talk.reset()
+                connection.release()  # as good as before where nothing was written; closed where it was reset
+                raise
+        if not is_through:
+            talk.reset()
+        connection.release()  # aiohttp closes it where the response was not read to its end
 
-    async def _ready(self, post: Post, limits: Deadlines) -> Connection:
+    def _leaves_at_once(self, talk: Conversation) -> bool:
+        """Whether the request may leave over this connection now, as most do; its slot is taken if so."""
+        return talk.is_silent() and (self._turn is None or self._turn.take())
+
+    async def _ready(self, post: Post, limits: Deadlines, connection: Connection | None) -> Connection:
         """A connection that is open and silent at this moment; the slot is taken.
 
         A kept connection that the server closed is replaced at no cost: nothing was sent over it.
         """
         lost = 0
         while True:
-            connection = await post.idle()
             if connection is None:
-                if self._turn is not None:
-                    await self._turn.connects()
-                with limits():
-                    connection = await post.connect()
+                connection = await self._connected(post, limits)
             talk = conversation(connection)
             if await self._clear(connection, talk):
                 return connection
@@ -329,6 +343,13 @@ class Exchange:
             lost += talk.is_fresh
             if lost >= LOST_MAX or (talk.is_fresh and self._turn is None):
                 raise aiohttp.ClientConnectionError("nothing was written")
+            connection = await post.idle()
+
+    async def _connected(self, post: Post, limits: Deadlines) -> Connection:
+        if self._turn is not None:
+            await self._turn.connects()
+        with limits():
+            return await post.connect()
 
     async def _clear(self, connection: Connection, talk: Conversation) -> bool:
         """Whether the request may leave over this connection now; False where the connection is of no use."""
@@ -339,21 +360,6 @@ class Exchange:
         except BaseException:
             connection.release()  # nothing was written: it is as good as before
             raise
-
-    async def _converse(self, connection: Connection, request: bytes) -> None:
-        talk = conversation(connection)
-        try:
-            self._write(talk, request)
-            await self._hear(talk)
-            is_through = talk.transport is None or not talk.transport.get_write_buffer_size()
-        except BaseException:
-            if self.started:
-                talk.reset()
-            connection.release()  # as good as before where nothing was written; closed where it was reset
-            raise
-        if not is_through:
-            talk.reset()
-        connection.release()  # aiohttp closes it where the response was not read to its end
 
     def _write(self, talk: Conversation, request: bytes) -> None:
         """Let the request leave, unless it is called off."""
