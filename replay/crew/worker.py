@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from replay.crew.messages import (
+    STOP_SIGNALS,
     Announce,
     Bye,
     Ended,
@@ -239,9 +240,10 @@ async def work(control: socket.socket) -> None:
 
 
 def main() -> None:
-    """Run until the work is done; Ctrl-C and SIGTERM are the run's to hear."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Run until the work is done; the signals that stop a run are the run's to hear."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     gc.freeze()  # what is here now stays; and what comes and goes with rows is hardly ever a cycle
     gc.set_threshold(GARBAGE_AT)
     control = socket.socket(fileno=int(sys.argv[1]))
