@@ -67,7 +67,7 @@ class Member:
         with _signals_wait():
             return subprocess.Popen(  # noqa: S603
                 [sys.executable, "-P", "-m", "replay.crew.worker", str(control)],
-                pass_fds=(control, self._setup.window, self._setup.pace),
+                pass_fds=(control, self._setup.window, self._setup.pace, self._setup.counts),
                 env={**kept, "PYTHONPATH": path},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

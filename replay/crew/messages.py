@@ -22,13 +22,17 @@ STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Setup(msgspec.Struct, tag=True, array_like=True):
-    """To a process, first: how it sends, and the files that it shares (by descriptor)."""
+    """To a process, first: how it sends, and the files that it shares (by descriptor).
+
+    `pace` is that of all live runs to the target, `counts` what this run's processes count together.
+    """
 
     send: SendSettings
     sink: SinkSettings
     part: int
     window: int
     pace: int
+    counts: int
 
 
 class Rows(msgspec.Struct, tag=True, array_like=True):

@@ -134,7 +134,7 @@ class Worker:
         self._setup = setup
         self._reader = reader
         self._writer = writer
-        self._state = SharedState(setup.pace)
+        self._state = SharedState(setup.counts)
         self._voice = Voice(writer, Marks(setup.window, setup.part), self._state)
         self._batches: asyncio.Queue[list[Event] | None] = asyncio.Queue()
         self._asked: deque[asyncio.Future[list[int]]] = deque()
@@ -145,7 +145,7 @@ class Worker:
         async with HttpSink(self._setup.sink) as http:
             sink = masked(http, self._setup.sink.mask)
             state, settings = self._state, self._setup.send
-            throttle = Throttle(settings.rate, time.monotonic, state=state)
+            throttle = Throttle(settings.rate, time.monotonic, state=SharedState(self._setup.pace))
             limits = Limits(settings.max_failures, state, sees_all=False)
             sender = Sender(sink, throttle, settings, self._voice, announce=self._announce, limits=limits)
             helpers = [

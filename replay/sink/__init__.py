@@ -6,7 +6,7 @@ from replay.sink.exchange import Turn
 from replay.sink.gate import CalledOff, Gate, Passage
 from replay.sink.http import HttpSink
 from replay.sink.masking import masked
-from replay.sink.moments import SharedState, State
+from replay.sink.moments import SharedPace, SharedState, State
 from replay.sink.pace import Pace
 from replay.sink.retry import Again, End, Stop, Tries, Verdict, judge
 from replay.sink.throttle import Throttle
@@ -22,6 +22,7 @@ __all__ = [
     "Meaning",
     "Pace",
     "Passage",
+    "SharedPace",
     "SharedState",
     "State",
     "Stop",

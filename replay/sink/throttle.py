@@ -159,7 +159,7 @@ class Throttle:
 
     def _lowered(self, interval: float) -> float:
         """The interval of a lowered rate; by the time it has climbed back, nobody waits for it any more."""
-        return min(1.0 / self._pace.now(), interval + CLIMB_SECONDS)
+        return max(interval, min(1.0 / self._pace.now(), interval + CLIMB_SECONDS))
 
     def _connect(self) -> bool:
         """Open a connection, if one may be opened now."""
