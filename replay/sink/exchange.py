@@ -180,11 +180,14 @@ class Conversation(ResponseHandler):
         """
         size, self._unproven = self._unproven, 0
         transport = self.transport
-        if self._file < 0 or transport is None or transport.is_closing():
+        if transport is None or transport.is_closing():
             return False
         return transport.get_write_buffer_size() + self._unacknowledged(transport) >= size
 
     def _unacknowledged(self, transport: asyncio.Transport) -> int:
+        """Bytes that the system was given and the other side's has not confirmed."""
+        if self._file < 0:
+            return 0
         if sys.platform == "darwin":
             count: int = transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
             return count
@@ -259,7 +262,7 @@ class Post:
         timeout: float = 0.0,
     ) -> None:
         loop = asyncio.get_running_loop()
-        connector._factory = partial(Conversation, loop=loop, timeout=timeout)
+        connector._factory = partial(Conversation, loop=loop, timeout=timeout)  # type: ignore[assignment]
         self._request = aiohttp.ClientRequest("POST", url, headers=headers, proxy=proxy, loop=loop)
         self._key = self._request.connection_key
         self._connector = connector

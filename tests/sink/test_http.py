@@ -599,6 +599,9 @@ class Wire(asyncio.Transport):
         self.closing = True
         self.ends(None)
 
+    def abort(self) -> None:
+        self.close()
+
 
 class OneWire:
     """What leads to one connection over a wire of our own."""
