@@ -16,6 +16,7 @@ from typer.exceptions import Abort, TyperException
 from replay.cli import check, map, rehearse, report, resume, runs, send
 from replay.cli.epilogs import epilog
 from replay.cli.mistakes import in_words
+from replay.cli.running import stop_signals
 from replay.errors import ReplayError
 
 if TYPE_CHECKING:
@@ -86,16 +87,16 @@ def _let_every_character_out() -> None:
 
 
 class _Interrupted(BaseException):
-    """Ctrl-C or SIGTERM; Typer would make a silent exit of a KeyboardInterrupt."""
+    """Ctrl-C, SIGTERM or a hangup; Typer would make a silent exit of a KeyboardInterrupt."""
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end a command in the same words; a run that sends takes both by itself."""
+    """Ctrl-C, SIGTERM and a hangup end a command in the same words; a run that sends takes them by itself."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, _interrupt) for number in stop_signals()}
     try:
         yield
     finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from replay.cli.epilogs import epilog
 from replay.cli.options import Json, grouped
+from replay.cli.running import stop_signals
 from replay.settings import parse_rate, parse_seconds
 
 
@@ -81,7 +81,7 @@ async def _serve(settings: object, *, as_json: bool) -> None:
 
     assert isinstance(settings, SandboxSettings)
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in stop_signals():
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with Sandbox(settings) as server:
         if as_json:

@@ -15,7 +15,7 @@ from replay import hackle
 from replay.errors import ReplayError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Sequence
     from pathlib import Path
 
     from replay.cli.options import Sending, Talking, Watching
@@ -151,21 +151,36 @@ def run_to_its_end(
     return summary
 
 
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """The signals that end a command: Ctrl-C, SIGTERM, and a hangup unless it is ignored, as by `nohup`."""
+    ends = (signal.SIGINT, signal.SIGTERM)
+    return ends if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (*ends, signal.SIGHUP)
+
+
 async def _interruptible(run: Run, store: Store, started: float) -> Summary:
-    """Send, and let Ctrl-C and SIGTERM stop the run; only where signals can be handled."""
+    """Send, and let Ctrl-C, SIGTERM and a hangup stop the run; only where signals can be handled."""
     import asyncio
 
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = stop_signals()
+    terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream.isatty()]
     for number in numbers:
         with suppress(ValueError, RuntimeError, NotImplementedError):
-            loop.add_signal_handler(number, run.interrupt)
+            loop.add_signal_handler(number, _interrupt, run, terminals)
     try:
         return await run.send(store, started)
     finally:
         for number in numbers:
             with suppress(ValueError, RuntimeError, NotImplementedError):
                 loop.remove_signal_handler(number)
+
+
+def _interrupt(run: Run, terminals: Sequence[int]) -> None:
+    """Stop the run. A terminal that hung up takes no words any more: they go nowhere, and the run ends as usual."""
+    for terminal in terminals:
+        if not os.isatty(terminal):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), terminal)
+    run.interrupt()
 
 
 def _run_loop(story: Coroutine[Any, Any, Any]) -> Any:

@@ -37,7 +37,7 @@ class Turns(Throttle):
         lowered, paused = self._less, self._pause
         self._less, self._pause = None, -inf
         return Wish(
-            turns=max(0, len(self._line) - len(self._turns)),
+            turns=max(0, self._waiting - len(self._turns)),
             paused_until=paused - self._ahead_of,
             lowered=None if lowered is None else (lowered[0] - self._ahead_of, lowered[1]),
             halted=halted,
@@ -61,10 +61,15 @@ class Turns(Throttle):
     @property
     def is_short(self) -> bool:
         """Whether more wait than have turns, and the turns are nearly used up."""
-        if not self._rate or not self._line:
+        if not self._rate or not self._waiting:
             return False
         few = ceil(self._rate * LENT_SECONDS / 2)
-        return len(self._turns) < min(few, len(self._line))
+        return len(self._turns) < min(few, self._waiting)
+
+    @property
+    def _waiting(self) -> int:
+        """How many wait for a turn, ready or not."""
+        return len(self._line) + len(self._bare)
 
     def pause(self, seconds: float, reason: str) -> None:
         """Let nobody start for so long, here at once and elsewhere soon."""
@@ -82,23 +87,27 @@ class Turns(Throttle):
 
     def _opens(self) -> float:
         opens = self._state.next
-        if self._interval:
+        if self._interval():
             opens = max(opens, self._turns[0] if self._turns else self.clock() + SOON_SECONDS)
         return opens
 
-    def _pass(self) -> bool:
-        """Go through, if it is one's turn."""
+    def _is_open(self) -> bool:
         now = self.clock()
         if now < self._state.next:
             return False
-        if not self._interval:
+        if not self._interval():
             return True
         turns = self._turns
         while turns and turns[0] < now - LATE_SECONDS:
             turns.popleft()
         if self.is_short:
             self._asks.set()
-        if not turns or turns[0] > now:
+        return bool(turns) and turns[0] <= now
+
+    def _pass(self) -> bool:
+        """Go through, if it is one's turn."""
+        if not self._is_open():
             return False
-        turns.popleft()
+        if self._interval():
+            self._turns.popleft()
         return True

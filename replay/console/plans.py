@@ -30,6 +30,8 @@ _CUT_USERS: Final = (
 
 
 SOURCES_SHOWN: Final = 3
+LONG_SECONDS: Final = 600.0
+OUTLIVE: Final = "run it in `tmux` or with `nohup`, so that it outlives the terminal"
 KEYS_LINES: Final = 2
 RULES_SHOWN: Final = 3
 
@@ -126,7 +128,8 @@ def _pace(plan: Plan, settings: RunSettings) -> str:
     seconds = plan.seconds(rate)
     if rate is None or seconds is None:
         return f"no rate limit, {most}"
-    return f"{rate:g}/s, {most}: about {duration(seconds)}"
+    advice = f"; {OUTLIVE}" if seconds > LONG_SECONDS else ""
+    return f"{rate:g}/s, {most}: about {duration(seconds)}{advice}"
 
 
 def _cluster(settings: RunSettings) -> str:

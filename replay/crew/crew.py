@@ -70,8 +70,8 @@ class Recorder(Protocol):
 class Crew:
     """Sends a run's events through processes of their own until they end or the run is stopped.
 
-    `window` is the descriptor of the ledger's window, `announce` writes down that rows are about to be
-    sent.
+    `window` is the descriptor of the ledger's window, `pace` that of the pace that all live runs to the target
+    keep together; `announce` writes down that rows are about to be sent.
     """
 
     def __init__(
@@ -81,12 +81,14 @@ class Crew:
         window: int,
         recorder: Recorder,
         announce: Announcing,
+        pace: int,
     ) -> None:
         self._settings = replace(settings, processes=settings.senders)
         self._sink = sink
         self._window = window
         self._recorder = recorder
         self._announce = announce
+        self._pace = pace
         self._limits = Limits(MaxFailures(), State())  # the processes count failures themselves, in time
         self._members: list[Member] = []
         self._attempts: dict[Member, News] = {}
@@ -168,13 +170,14 @@ class Crew:
             self._timers.append(asyncio.get_running_loop().call_later(seconds, member.kill))
 
     async def _start(self) -> None:
-        """Start the processes; they keep the file of the pace open."""
+        """Start the processes; they keep the file of their counts open."""
         try:
-            with tempfile.TemporaryFile() as pace:
-                SharedState.make(pace.fileno())
+            with tempfile.TemporaryFile() as counts:
+                SharedState.make(counts.fileno())
+                files = self._window, self._pace, counts.fileno()
                 for part in range(self._settings.processes):
                     share = self._settings.share(part)
-                    member = Member(Setup(share, self._sink, part + 1, self._window, pace.fileno()))
+                    member = Member(Setup(share, self._sink, part + 1, *files))
                     await member.start()
                     self._members.append(member)
         except OSError as error:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from replay import hackle
-from replay.crew.messages import Pulse, Rows, frame, from_process, read_frame
+from replay.crew.messages import STOP_SIGNALS, Pulse, Rows, frame, from_process, read_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from replay.crew.messages import FromProcess, Setup, ToProcess
     from replay.records import Event
@@ -58,19 +59,21 @@ class Member:
     def _spawn(self, control: int) -> subprocess.Popen[bytes]:
         """Start this very program: it finds its modules where we do, and never in the working folder.
 
-        In a group of its own it does not hear what a terminal says to its run.
+        In a group of its own it does not hear what a terminal says to its run. Signals wait until it ignores
+        them: it inherits that they are blocked.
         """
         path = os.pathsep.join(entry for entry in sys.path if entry)
         kept = {name: value for name, value in os.environ.items() if name != hackle.KEY_VARIABLE}
-        return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-P", "-m", "replay.crew.worker", str(control)],
-            pass_fds=(control, self._setup.window, self._setup.pace),
-            env={**kept, "PYTHONPATH": path},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._said,
-            process_group=0,
-        )
+        with _signals_wait():
+            return subprocess.Popen(  # noqa: S603
+                [sys.executable, "-P", "-m", "replay.crew.worker", str(control)],
+                pass_fds=(control, self._setup.window, self._setup.pace, self._setup.counts),
+                env={**kept, "PYTHONPATH": path},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._said,
+                process_group=0,
+            )
 
     def tell(self, message: ToProcess) -> None:
         """Send a message; one to a process that is gone goes nowhere."""
@@ -132,6 +135,16 @@ class Member:
             lines = said.read().decode(errors="replace").split("\n")
         last = next((line for line in reversed(lines) if line.strip()), "")
         return last or (f"signal {-code}" if code < 0 else f"exit code {code}")
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Signals that stop a run are delivered after the block."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _rows(events: Sequence[Event], serials: list[int]) -> Rows:

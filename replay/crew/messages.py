@@ -5,6 +5,7 @@ A frame is its length (four bytes) and a message in MessagePack. Rows go by seri
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -16,16 +17,22 @@ if TYPE_CHECKING:
     import asyncio
 
 LENGTH_BYTES: Final = 4
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What stops a run. Its sender processes hear of it from the run alone: they have rows under way."""
 
 
 class Setup(msgspec.Struct, tag=True, array_like=True):
-    """To a process, first: how it sends, and the files that it shares (by descriptor)."""
+    """To a process, first: how it sends, and the files that it shares (by descriptor).
+
+    `pace` is that of all live runs to the target, `counts` what this run's processes count together.
+    """
 
     send: SendSettings
     sink: SinkSettings
     part: int
     window: int
     pace: int
+    counts: int
 
 
 class Rows(msgspec.Struct, tag=True, array_like=True):

@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from replay.crew.messages import (
+    STOP_SIGNALS,
     Announce,
     Bye,
     Ended,
@@ -133,7 +134,7 @@ class Worker:
         self._setup = setup
         self._reader = reader
         self._writer = writer
-        self._state = SharedState(setup.pace)
+        self._state = SharedState(setup.counts)
         self._voice = Voice(writer, Marks(setup.window, setup.part), self._state)
         self._batches: asyncio.Queue[list[Event] | None] = asyncio.Queue()
         self._asked: deque[asyncio.Future[list[int]]] = deque()
@@ -144,7 +145,7 @@ class Worker:
         async with HttpSink(self._setup.sink) as http:
             sink = masked(http, self._setup.sink.mask)
             state, settings = self._state, self._setup.send
-            throttle = Throttle(settings.rate, time.monotonic, state=state)
+            throttle = Throttle(settings.rate, time.monotonic, state=SharedState(self._setup.pace))
             limits = Limits(settings.max_failures, state, sees_all=False)
             sender = Sender(sink, throttle, settings, self._voice, announce=self._announce, limits=limits)
             helpers = [
@@ -239,9 +240,10 @@ async def work(control: socket.socket) -> None:
 
 
 def main() -> None:
-    """Run until the work is done; Ctrl-C and SIGTERM are the run's to hear."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    """Run until the work is done; the signals that stop a run are the run's to hear."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
     gc.freeze()  # what is here now stays; and what comes and goes with rows is hardly ever a cycle
     gc.set_threshold(GARBAGE_AT)
     control = socket.socket(fileno=int(sys.argv[1]))

@@ -25,7 +25,7 @@ from replay.pipeline.reporting import write_report
 from replay.report import Counts, Files, RunFolder, Summary, shown, write_whole
 from replay.sandbox import Sandbox, SandboxSettings
 from replay.sender import Sender
-from replay.sink import HttpSink, Throttle, masked
+from replay.sink import HttpSink, SharedPace, Throttle, masked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -141,6 +141,7 @@ class Run:
         self.report_fault: str | None = None
         self._started = time.monotonic()
         self._sender: Sender | Crew | Keeper | None = None
+        self._look_at_pace: Callable[[], None] = lambda: None
         self._interrupted = False
         self._tried_before = 0
         self._places = places_of(plan)
@@ -185,6 +186,7 @@ class Run:
     async def _send(self, recorder: Recorder, store: Store, book: Book) -> Summary:
         async with AsyncExitStack() as stack:
             settings = await self._target(stack)
+            pace = stack.enter_context(_pace(store, book, settings))
             sink = await stack.enter_async_context(HttpSink(settings.sink))
             announce = partial(self._announce, book)
             if settings.cluster is not None:
@@ -198,8 +200,9 @@ class Run:
                     on_disk=self._on_disk,
                 )
             else:
-                sender = self._sender_of(settings, sink, recorder, book, announce)
+                sender = self._sender_of(settings, sink, recorder, book, announce, pace)
             self._sender = sender
+            self._look_at_pace = partial(_look, store, pace)
             self._write_running(recorder.counts)
             fault = await self._send_events(sender, recorder, store, book)
         if isinstance(fault, asyncio.CancelledError):
@@ -209,15 +212,21 @@ class Run:
             raise fault
         return summary
 
-    def _sender_of(
-        self, settings: RunSettings, sink: HttpSink, recorder: Recorder, book: Book, announce: Announce
+    def _sender_of(  # noqa: PLR0913 - what a sender stands between
+        self,
+        settings: RunSettings,
+        sink: HttpSink,
+        recorder: Recorder,
+        book: Book,
+        announce: Announce,
+        pace: SharedPace,
     ) -> Sender | Crew:
         """One sender in this process, or processes of their own where that is asked for, or worth it."""
         rate, processes = settings.send.rate, settings.send.processes
         is_fast = rate is None or rate > RATE_WITHIN
         if processes > 1 or (is_fast and self.plan.valid > ROWS_WITHIN):
-            return Crew(settings.send, settings.sink, book.share(), recorder, announce)
-        throttle = Throttle(rate, time.monotonic)
+            return Crew(settings.send, settings.sink, book.share(), recorder, announce, pace.file)
+        throttle = Throttle(rate, time.monotonic, state=pace.state)
         return Sender(masked(sink, settings.sink.mask), throttle, settings.send, recorder, announce=announce)
 
     async def _announce(self, book: Book, events: Sequence[Event]) -> None:
@@ -287,6 +296,7 @@ class Run:
                 if (now := time.monotonic()) >= recorder.course.until:
                     recorder.note_course(now)
                 if now >= next_summary:
+                    await self._on_disk(self._look_at_pace)
                     await self._on_disk(write_course, store, book.run, recorder.course.take())
                     await asyncio.to_thread(self._write_running, recorder.counts)
                     next_summary = time.monotonic() + SUMMARY_SECONDS
@@ -365,3 +375,19 @@ class Run:
 
     def _write_summary(self, summary: Summary) -> None:
         write_whole(self.folder.summary, summary.as_json() + b"\n")
+
+
+def _pace(store: Store, book: Book, settings: RunSettings) -> SharedPace:
+    """What this run shares its pace through: with all live runs of its ledger, on this machine, to its target.
+
+    A sandbox of its own is no other run's target, and the workers of a cluster are lent their turns.
+    """
+    own = settings.sandbox or settings.cluster is not None
+    target = f"run-{book.run}" if own else f"{target_of(store, book.run)}"
+    with store.in_words():
+        return SharedPace(store.path.with_name(f"{store.path.name}.pace-{target}"), settings.send.rate)
+
+
+def _look(store: Store, pace: SharedPace) -> None:
+    with store.in_words():
+        pace.look()

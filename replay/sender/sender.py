@@ -22,7 +22,7 @@ from replay.sender.announcing import Announcing
 from replay.sender.limits import Limits
 from replay.sender.order import Order
 from replay.sender.settling import Settling
-from replay.sink import Gate, State
+from replay.sink import CalledOff, Gate, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from replay.records import Event
     from replay.sender.settling import Watcher
     from replay.settings import SendSettings
-    from replay.sink import Answer, Passage, Throttle
+    from replay.sink import Answer, Passage, Throttle, Turn
 
 WINDOW_MIN: Final = 2_000
 WINDOW_PER_SENDER: Final = 120
@@ -41,15 +41,16 @@ Announce = Callable[[Sequence["Event"]], Awaitable[None]]
 """Writes down that these rows are about to be sent; none is before it returns."""
 
 
-class _CalledOff(Exception):  # noqa: N818 - it is no error
-    """An attempt that had not begun to leave when an outage began."""
-
-
 class Sink(Protocol):
     """Where a body goes, once."""
 
-    async def attempt(self, body: bytes, on_start: Callable[[], None] | None = None) -> Answer:
-        """Send one body and say what the answer means; what `on_start` raises comes out here."""
+    async def attempt(
+        self, body: bytes, on_start: Callable[[], None] | None = None, turn: Turn | None = None
+    ) -> Answer:
+        """Send one body when its turn comes, and say what the response means.
+
+        What `on_start` and `turn` raise comes out here, and nothing was sent.
+        """
 
 
 class Sender:
@@ -224,7 +225,7 @@ class Sender:
                 try:
                     answer = await self._attempt(event, passage, task)
                     waits = self._settling.settle(event, answer, passage)
-                except _CalledOff:
+                except CalledOff:
                     self._order.put(event)
                     waits = True
                 finally:
@@ -255,25 +256,24 @@ class Sender:
 
     async def _attempt(self, event: Event, passage: Passage, worker: asyncio.Task[None]) -> Answer:
         event.started = False
-        self.in_flight += 1
         try:
-            return await self._sink.attempt(event.body, partial(self._start, event, passage, worker))
+            return await self._sink.attempt(event.body, partial(self._start, event, passage, worker), passage)
         except BaseException:
             if event.started:
                 self._settling.abandon(event)
             raise
         finally:
-            self.in_flight -= 1
+            self.in_flight -= event.started
             self._free.add(worker)
 
     def _start(self, event: Event, passage: Passage, worker: asyncio.Task[None]) -> None:
         """The last moment before a request leaves: it is written down, or called off."""
         if self.stopped_by is not None:
             raise asyncio.CancelledError
-        if self._gate.is_closed and not passage.is_probe:
-            raise _CalledOff
+        passage.check()
         self._watcher.on_start(event)
         event.started = True
+        self.in_flight += 1
         self._free.discard(worker)
 
     def _put(self, event: Event) -> None:

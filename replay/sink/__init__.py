@@ -2,10 +2,11 @@
 
 from replay.sink.answer import Answer, Meaning
 from replay.sink.budget import Budget
-from replay.sink.gate import Gate, Passage
+from replay.sink.exchange import Turn
+from replay.sink.gate import CalledOff, Gate, Passage
 from replay.sink.http import HttpSink
 from replay.sink.masking import masked
-from replay.sink.moments import SharedState, State
+from replay.sink.moments import SharedPace, SharedState, State
 from replay.sink.pace import Pace
 from replay.sink.retry import Again, End, Stop, Tries, Verdict, judge
 from replay.sink.throttle import Throttle
@@ -14,17 +15,20 @@ __all__ = [
     "Again",
     "Answer",
     "Budget",
+    "CalledOff",
     "End",
     "Gate",
     "HttpSink",
     "Meaning",
     "Pace",
     "Passage",
+    "SharedPace",
     "SharedState",
     "State",
     "Stop",
     "Throttle",
     "Tries",
+    "Turn",
     "Verdict",
     "judge",
     "masked",

@@ -1,13 +1,21 @@
-"""Time limits for many attempts of the same length: one timer for all, where each would cost its own."""
+"""Time limits for many attempts of the same length: one timer for all, where each would cost its own.
+
+A process that was suspended, or busy, finds its limits passed before it has read what arrived meanwhile. So the
+loop reads first: a limit that has passed cuts off only what is still waiting some turns of the loop later.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+READING_TURNS: Final = (
+    8  # of the loop: it looks at its sockets in each, and a response takes a few to its end
+)
 
 
 class Deadline:
@@ -48,7 +56,7 @@ class Deadlines:
         self._seconds = seconds
         self._loop = asyncio.get_running_loop()
         self._line: deque[Deadline] = deque()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
 
     def __call__(self) -> Deadline:
         """A time limit for the calling task, from now on."""
@@ -66,16 +74,26 @@ class Deadlines:
         return deadline
 
     def _look(self) -> None:
-        """Cut off what has taken too long, and wait for the next that may."""
-        loop, line = self._loop, self._line
-        while line and (line[0].is_over or line[0].at <= loop.time()):
+        """Let the loop read what has arrived, then cut off what has taken too long until now."""
+        self._wait_turns(READING_TURNS, self._loop.time())
+
+    def _wait_turns(self, turns: int, now: float) -> None:
+        if turns:
+            self._timer = self._loop.call_soon(self._wait_turns, turns - 1, now)
+        else:
+            self._cut_off(now)
+
+    def _cut_off(self, now: float) -> None:
+        """Cut off what should have ended by then, and wait for the next that should."""
+        line = self._line
+        while line and (line[0].is_over or line[0].at <= now):
             deadline = line.popleft()
             if not deadline.is_over:
                 deadline.cut()
-        self._timer = loop.call_at(line[0].at, self._look) if line else None
+        self._timer = self._loop.call_at(line[0].at, self._look) if line else None
 
     def close(self) -> None:
-        """Forget the timer; nobody is cut off any more."""
+        """Forget the timer; nothing is cut off any more."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,40 +1,257 @@
-"""One request and its answer, over a kept-alive connection of aiohttp's pool.
+"""One request and its response, over a kept-alive connection of aiohttp's pool.
 
 All requests of a run differ in nothing but their body. So the address, the headers and where a connection
 leads are worked out once, by aiohttp's own request, and each exchange only writes and reads: aiohttp's
-session would build all of it anew, and a task to write it, at half the cost of a row. Connecting, TLS,
-tunnels through proxies, keeping connections and parsing answers are aiohttp's.
+session would build all of it again, and a task to write it, at half the cost of a row. Connecting, TLS,
+tunnels through proxies, keeping connections and parsing responses are aiohttp's.
+
+A request leaves in this order: a connection is there, its slot of the rate is taken, the connection is open
+and silent, the request is written. Nothing is awaited between the last three.
+
+aiohttp hands a connection on as soon as it looks open, parses head and body in one go, and reads any number
+of interim responses. A `Conversation` is stricter: it asks the system whether the connection is still open and
+silent; it parses a head by itself, so that nothing behind it can spoil it; and what arrives before the other
+side has received a byte of the request is no response to it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+import fcntl
+import re
+import select
+import socket
+import struct
+import sys
+import termios
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.hdrs import CONTENT_LENGTH
 from aiohttp.http_exceptions import HttpProcessingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
     from multidict import CIMultiDict, CIMultiDictProxy
     from yarl import URL
 
+    from replay.sink.deadlines import Deadlines
+
 BODY_READ_MAX: Final = 65_536  # bytes of an answer's body that are looked at
 BODY_SECONDS: Final = 2.0  # how long an answer's body may take once its status is here
+HEAD_BYTES_MAX: Final = 65_536
+HEAD_LINES_MAX: Final = 1_000
+INTERIM_MAX: Final = 100  # interim (1xx) responses before a response
+LOST_MAX: Final = 3  # fresh connections in a row that are closed while an attempt waits for its slot
 FOREIGN: Final = (aiohttp.ClientError, HttpProcessingError, OSError, TimeoutError)
 """What ends an exchange that the network or the other side broke."""
 
 _NO_LIMIT: Final = aiohttp.ClientTimeout(total=None)
+_TURNS: Final = 3  # of the loop, in which it reads what TLS says to itself
+_NO_LINGER: Final = struct.pack("ii", 1, 0)
+_INT: Final = bytes(struct.calcsize("i"))
+_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.[01] ([2-5]\d\d)[ \r\n]")
+_STATUS_BYTES: Final = 13  # of a status line, up to what follows the number
+_SO_NWRITE: Final = 0x1024  # macOS: bytes that the other side has not acknowledged
 _FINAL_FROM: Final = 200
 _SWITCHING: Final = 101
 
 
+class Turn(Protocol):
+    """What an attempt waits for before it leaves; what these raise comes out of the attempt."""
+
+    async def connects(self) -> None:
+        """Wait until one more connection may be opened."""
+
+    def take(self) -> bool:
+        """Take a slot of the rate if one is free now."""
+
+    async def wait(self, still: Callable[[], bool]) -> bool:
+        """Wait for a slot and take it, unless `still` says at that moment that it is of no use any more."""
+
+
+class Conversation(ResponseHandler):
+    """Requests and responses over one connection, one after the other.
+
+    `is_fresh`: no request was written yet. `status_alone`: the status of a response whose head broke off into
+    nonsense after its status line; 0 for none. `timeout`: seconds after which the system drops the connection
+    if what was written is not acknowledged, 0 for its own choice.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout: float = 0.0) -> None:
+        super().__init__(loop)
+        self._patience = max(1, round(timeout * 1000)) if timeout else 0
+        self._file = -1
+        self._poll = select.poll()
+        self._reads_head = False
+        self._head_bytes = 0
+        self._start = b""
+        self._carried = b""
+        self._interim = 0
+        self._unproven = 0
+        self.is_fresh = True
+        self.status_alone = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection; the system is not to go on sending when the attempt is given up."""
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is None:
+            return
+        self._file = connection.fileno()
+        self._poll.register(self._file, select.POLLIN)
+        if self._patience and hasattr(socket, "TCP_USER_TIMEOUT"):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._patience)
+
+    def is_silent(self) -> bool:
+        """Whether it is open and nothing lies there unasked, so that what comes next answers what is asked next."""
+        if not self.is_connected() or self.should_close:
+            return False
+        return self._file < 0 or not self._poll.poll(0)
+
+    def ask(self, request: bytes) -> None:
+        """Write a request; `read` gives its response."""
+        if self.is_fresh:  # one parser for all responses: what is left in it of an earlier one ends the connection
+            self.set_response_params(
+                read_until_eof=True,
+                auto_decompress=False,
+                max_line_size=HEAD_BYTES_MAX,
+                max_field_size=HEAD_BYTES_MAX,
+                max_headers=HEAD_LINES_MAX,
+            )
+        self._reads_head = True
+        self._head_bytes = self._interim = 0
+        self._start = self._carried = b""
+        self._unproven = 0 if self.is_fresh else len(request)
+        self.is_fresh = False
+        assert self.transport is not None  # it is connected
+        self.transport.write(request)
+
+    def reset(self) -> None:
+        """End the connection, and drop what was written and not received: closed, it would still be sent."""
+        transport = self.transport
+        if transport is None:
+            return
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.abort()
+
+    def eof_received(self) -> None:
+        """The server says no more: TLS may take a while to close what is of no use any more."""
+        super().eof_received()
+        self.force_close()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came: heads by themselves, then the rest."""
+        if self._unproven and data and self._comes_too_early():
+            self._refuse("bytes came before the request was received")
+        elif self._reads_head and data:
+            self._take_heads(data)
+        elif data and self._is_answered():
+            self.force_close()  # said unasked, on a connection that is now of no use
+        else:
+            _take_in(self, data)
+            self._pass_error_on()
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """A response is here, parsed up to its body; interim ones are only counted."""
+        if self._exception is not None:
+            return
+        code = data[0].code
+        if code >= _FINAL_FROM or code == _SWITCHING:
+            self._reads_head = False
+            _queue(self, data, size)
+            return
+        self._head_bytes, self._start = 0, b""
+        self._interim += 1
+        if self._interim > INTERIM_MAX:
+            self._refuse(f"more than {INTERIM_MAX} interim responses")
+
+    def _comes_too_early(self) -> bool:
+        """Whether not a byte of the request has been acknowledged: then this was said before it.
+
+        A response travels with the acknowledgement of what it answers, or behind it.
+        """
+        size, self._unproven = self._unproven, 0
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return False
+        return transport.get_write_buffer_size() + self._unacknowledged(transport) >= size
+
+    def _unacknowledged(self, transport: asyncio.Transport) -> int:
+        """Bytes that the system was given and the other side's has not confirmed."""
+        if self._file < 0:
+            return 0
+        if sys.platform == "darwin":
+            count: int = transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
+            return count
+        return int.from_bytes(fcntl.ioctl(self._file, termios.TIOCOUTQ, _INT), sys.byteorder)
+
+    def _of_head(self, data: bytes) -> int:
+        """How many of these bytes belong to the head that is being read."""
+        carried = self._carried
+        found = _END_OF_HEAD.search(carried + data)
+        if found is None:
+            self._carried = (carried + data)[-2:]
+            return len(data)
+        self._carried = b""
+        return found.end() - len(carried)
+
+    def _is_answered(self) -> bool:
+        """Whether the response to the last request is here, to its end."""
+        if self.is_fresh or self._reads_head:
+            return False
+        return self._payload is None or self._payload.is_eof()
+
+    def _take_heads(self, data: bytes) -> None:
+        """Parse the heads that these bytes begin with, each by itself, and then what follows them."""
+        while data and self._reads_head:
+            end = self._of_head(data)
+            self._take_head(data[:end])
+            if self._exception is not None:
+                return
+            data = data[end:]
+        if data:
+            self.data_received(data)
+
+    def _take_head(self, piece: bytes) -> None:
+        self._head_bytes += len(piece)
+        if len(self._start) < _STATUS_BYTES:
+            self._start = (self._start + piece).lstrip(b"\r\n")[:_STATUS_BYTES]
+        if self._head_bytes > HEAD_BYTES_MAX:
+            self._refuse("the head is too long")
+            return
+        _take_in(self, piece)
+        if self._exception is not None and (found := _STATUS_LINE.match(self._start)):
+            self.status_alone = int(found[1])
+
+    def _pass_error_on(self) -> None:
+        """Let who reads a body know that it broke: aiohttp tells only who waits for a response."""
+        payload = self._payload
+        if self._exception is not None and payload is not None and not payload.is_eof():
+            payload.set_exception(aiohttp.ClientPayloadError("the body is not HTTP"))
+
+    def _refuse(self, why: str) -> None:
+        self.set_exception(HttpProcessingError(message=why))
+        if self.transport is not None:
+            self.transport.abort()
+
+
+_take_in: Final = ResponseHandler.data_received  # what runs for each response does without super()
+_queue: Final = ResponseHandler.feed_data
+
+
 class Post:
-    """What all requests of a sink share: how to reach the destination, and their head up to the length."""
+    """What all requests of a sink share: how to reach the destination, and their head up to the length.
+
+    `timeout`: seconds after which the system, too, gives up sending what the destination does not take.
+    """
 
     def __init__(
         self,
@@ -42,17 +259,24 @@ class Post:
         url: URL,
         headers: CIMultiDict[str],
         proxy: URL | None,
+        timeout: float = 0.0,
     ) -> None:
         loop = asyncio.get_running_loop()
+        connector._factory = partial(Conversation, loop=loop, timeout=timeout)  # type: ignore[assignment]
         self._request = aiohttp.ClientRequest("POST", url, headers=headers, proxy=proxy, loop=loop)
+        self._key = self._request.connection_key
         self._connector = connector
         named = ((name, value) for name, value in self._request.headers.items() if name != CONTENT_LENGTH)
         lines = (f"{name}: {value}\r\n" for name, value in named)
         head = f"POST {url.raw_path_qs} HTTP/1.1\r\n{''.join(lines)}Content-Length: "
         self._head = head.encode("ascii")
 
+    async def idle(self) -> Connection | None:
+        """A kept connection that is not in use, if there is one. This never waits."""
+        return await self._connector._get(self._key, [])
+
     async def connect(self) -> Connection:
-        """A connection that nobody else uses until it is released; what goes wrong is one of FOREIGN."""
+        """A connection that is in no other use until it is released; what goes wrong is one of FOREIGN."""
         return await self._connector.connect(self._request, [], _NO_LIMIT)
 
     def written(self, body: bytes) -> bytes:
@@ -61,73 +285,137 @@ class Post:
 
 
 class Exchange:
-    """One attempt: `started` once its request began to leave, `status` once its answer did come.
+    """One attempt: `started` once its request began to leave, `status` once its response came.
 
     `veto`: what kept the request from leaving at the last moment.
     """
 
-    __slots__ = ("_on_start", "headers", "raw", "started", "status", "veto")
+    __slots__ = ("_on_start", "_turn", "headers", "raw", "started", "status", "veto")
 
-    def __init__(self, on_start: Callable[[], None] | None) -> None:
+    def __init__(self, on_start: Callable[[], None] | None, turn: Turn | None = None) -> None:
         self._on_start = on_start
+        self._turn = turn
         self.started = False
         self.veto: BaseException | None = None
         self.status = 0
         self.headers: CIMultiDictProxy[str] | None = None
         self.raw = b""
 
-    async def run(self, post: Post, body: bytes) -> None:
-        """Send the request and take its answer in; the answer's body is cut off at a size and a time.
+    async def run(self, post: Post, body: bytes, limits: Deadlines) -> None:
+        """Send the request and read its response; the response's body is cut off at a size and a time.
 
-        Raises one of FOREIGN where no answer came, and `veto`. Cancelled, nothing leaves that had not begun
-        to.
+        `limits` holds for the connection, and again from the first byte to the status line; waiting for the
+        rate counts for neither. Raises one of FOREIGN where no response came, and `veto`. Cancelled, nothing
+        leaves that had not begun to.
         """
-        connection = await post.connect()
+        connection = await post.idle()
+        if connection is None or not self._leaves_at_once(conversation(connection)):
+            connection = await self._ready(post, limits, connection)
+        talk = conversation(connection)
+        with limits():
+            try:
+                self._write(talk, post.written(body))
+                await self._hear(talk)
+                is_through = talk.transport is None or not talk.transport.get_write_buffer_size()
+            except BaseException:
+                if self.started:
+                    talk.reset()
+                connection.release()  # as good as before where nothing was written; closed where it was reset
+                raise
+        if not is_through:
+            talk.reset()
+        connection.release()  # aiohttp closes it where the response was not read to its end
+
+    def _leaves_at_once(self, talk: Conversation) -> bool:
+        """Whether the request may leave over this connection now, as most do; its slot is taken if so."""
+        return talk.is_silent() and (self._turn is None or self._turn.take())
+
+    async def _ready(self, post: Post, limits: Deadlines, connection: Connection | None) -> Connection:
+        """A connection that is open and silent at this moment; the slot is taken.
+
+        A kept connection that the server closed is replaced at no cost: nothing was sent over it.
+        """
+        lost = 0
+        while True:
+            if connection is None:
+                connection = await self._connected(post, limits)
+            talk = conversation(connection)
+            if await self._clear(connection, talk):
+                return connection
+            connection.close()
+            lost += talk.is_fresh
+            if lost >= LOST_MAX or (talk.is_fresh and self._turn is None):
+                raise aiohttp.ClientConnectionError("nothing was written")
+            connection = await post.idle()
+
+    async def _connected(self, post: Post, limits: Deadlines) -> Connection:
+        if self._turn is not None:
+            await self._turn.connects()
+        with limits():
+            return await post.connect()
+
+    async def _clear(self, connection: Connection, talk: Conversation) -> bool:
+        """Whether the request may leave over this connection now; False where the connection is of no use."""
         try:
-            protocol = self._write(connection, post.written(body))
-            message, payload = await protocol.read()
-            while message.code < _FINAL_FROM and message.code != _SWITCHING:
-                message, payload = await protocol.read()
-            self.status, self.headers = message.code, message.headers
-            if payload.is_eof():
-                self.raw = payload.read_nowait(-1)
-            else:
-                await self._read(payload)
-            is_through = protocol.transport is None or not protocol.transport.get_write_buffer_size()
+            if not await _settled(talk):
+                return False
+            return self._turn is None or self._turn.take() or await self._turn.wait(talk.is_silent)
         except BaseException:
-            connection.close()
+            connection.release()  # nothing was written: it is as good as before
             raise
-        if is_through:
-            connection.release()  # aiohttp closes it where the answer was not read to its end
-        else:
-            connection.close()
 
-    def _write(self, connection: Connection, request: bytes) -> ResponseHandler:
-        """Let the request leave, unless the connection is no longer open and silent, or it is called off.
-
-        Bytes that came unasked would pass for the answer. Nothing is awaited between the look and the write.
-        """
-        protocol = connection.protocol
-        if protocol is None or not protocol.is_connected() or protocol.should_close:
-            raise aiohttp.ClientConnectionError("nothing was written")
-        transport = protocol.transport
-        assert transport is not None  # it is connected
+    def _write(self, talk: Conversation, request: bytes) -> None:
+        """Let the request leave, unless it is called off."""
         try:
             if self._on_start is not None:
                 self._on_start()
         except BaseException as error:
             self.veto = error
             raise
-        protocol.set_response_params(read_until_eof=True, auto_decompress=False)
         self.started = True
-        transport.write(request)
-        return protocol
+        talk.ask(request)
+
+    async def _hear(self, talk: Conversation) -> None:
+        """Take the response in. Its status line decides, whatever follows."""
+        try:
+            message, payload = await talk.read()
+        except HttpProcessingError:
+            if not talk.status_alone:
+                raise
+            self.status = talk.status_alone
+            return
+        self.status, self.headers = message.code, message.headers
+        if payload.is_eof():
+            self.raw = payload.read_nowait(-1)
+        else:
+            await self._read(payload)
 
     async def _read(self, payload: aiohttp.StreamReader) -> None:
-        """What can be had of an answer's body; it can no longer change what the status says."""
+        """What can be had of a response's body; it can no longer change what the status says."""
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 while len(self.raw) < BODY_READ_MAX and (more := await payload.readany()):
                     self.raw += more
         except FOREIGN:
             return
+
+
+def conversation(connection: Connection) -> Conversation:
+    """What is said over a connection."""
+    protocol = connection.protocol
+    if not isinstance(protocol, Conversation):
+        raise aiohttp.ClientConnectionError("nothing was written")
+    return protocol
+
+
+async def _settled(talk: Conversation) -> bool:
+    """Whether a connection is open and silent.
+
+    Bytes that lie unread need not be a response: TLS hands out its tickets after the handshake. The loop reads
+    them; what is left then was said to us, or is the end.
+    """
+    for _ in range(_TURNS):
+        if talk.is_silent():
+            return True
+        await asyncio.sleep(0)
+    return talk.is_silent()

@@ -1,4 +1,7 @@
-"""What every attempt passes before it leaves, and learns from when it is back: room, breaker, throttle."""
+"""What every attempt passes before it leaves, and learns from when it is back: room, breaker, throttle.
+
+Who enters has room and gets ready; the slot of the rate is taken last, right before the request leaves.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,43 @@ if TYPE_CHECKING:
     from replay.sink.throttle import Throttle
 
 
+class CalledOff(Exception):  # noqa: N818 - it is no error
+    """An attempt that had not begun to leave when an outage began."""
+
+
 @dataclass(slots=True)  # not frozen: there is one an attempt, and frozen ones take thrice as long to make
 class Passage:
-    """An attempt that was let through: when it began (seconds of the clock), and whether it is a probe."""
+    """An attempt that was let through: when it began (seconds of the clock), and whether it is a probe.
 
+    It begins when its slot is taken, so `began` moves on until then.
+    """
+
+    gate: Gate
     began: float
     is_probe: bool
+
+    async def connects(self) -> None:
+        """Wait until one more connection may be opened; raises CalledOff where an outage began meanwhile."""
+        await self.gate.throttle.connects()
+        self.check()
+
+    def take(self) -> bool:
+        """Take a slot of the rate if one is free now."""
+        if not self.gate.throttle.take():
+            return False
+        self.began = self.gate.clock()
+        return True
+
+    async def wait(self, still: Callable[[], bool]) -> bool:
+        """Wait for a slot and take it, unless `still` says at that moment that it is of no use any more."""
+        is_taken = await self.gate.throttle.turn(still)
+        self.began = self.gate.clock()
+        return is_taken
+
+    def check(self) -> None:
+        """Raise CalledOff where an outage keeps all but probes back."""
+        if self.gate.is_closed and not self.is_probe:
+            raise CalledOff
 
 
 class Gate:
@@ -35,14 +69,14 @@ class Gate:
     def __init__(
         self, throttle: Throttle, concurrency: int, max_outage: float, random: Callable[[], float]
     ) -> None:
-        self._throttle = throttle
+        self.throttle = throttle
         self.clock = throttle.clock
         self.random = random
         self._drought = Drought(max_outage, throttle.clock)
         self._breaker = Breaker(self._drought, throttle.clock, throttle.sleep, random)
         pace = Pace(concurrency, throttle.clock)
         self._width = Width(pace)
-        self._lower = pace.lower if throttle.rate_now is None else throttle.lower
+        self._narrow = pace.lower
 
     @property
     def is_closed(self) -> bool:
@@ -66,19 +100,16 @@ class Gate:
     @property
     def waiting_for(self) -> str | None:
         """Why nobody is let through right now; None while they are."""
-        return self._breaker.waiting_for or self._throttle.waiting_for
+        return self._breaker.waiting_for or self.throttle.waiting_for
 
     def pass_now(self) -> Passage | None:
         """Go through if nothing is to be waited for; who is through must come back and leave."""
-        if self._breaker.outage is not None or not self._width.take():
+        if self._breaker.outage is not None or not self.throttle.is_free() or not self._width.take():
             return None
-        if self._throttle.take():
-            return Passage(self.clock(), is_probe=False)
-        self._width.leave()
-        return None
+        return Passage(self, self.clock(), is_probe=False)
 
     async def enter(self) -> Passage:
-        """Wait until an attempt may begin; who is through must come back and leave."""
+        """Wait until an attempt may get ready; who is through must come back and leave."""
         if not self._width.take():
             await self._width.wait()
         try:
@@ -90,10 +121,10 @@ class Gate:
     async def _wait(self) -> Passage:
         while True:
             probe = await self._breaker.turn()
-            await self._throttle.turn()
+            await self.throttle.near()
             # An outage may have begun while this one stood in line.
             if probe or not self.is_closed:
-                return Passage(self.clock(), probe)
+                return Passage(self, self.clock(), probe)
 
     def note(self, passage: Passage, answer: Answer) -> str | None:
         """Take in how an attempt ended; why the run should stop, if it should."""
@@ -102,9 +133,10 @@ class Gate:
         if answer.meaning is Meaning.ACCEPTED:
             return None
         if answer.throttled:
-            self._lower(passage.began, answer.retry_after or 0.0)
+            lower = self._narrow if self.throttle.rate_now is None else self.throttle.lower
+            lower(passage.began, answer.retry_after or 0.0)
         if answer.retry_after:
-            self._throttle.pause(answer.retry_after, "Retry-After")
+            self.throttle.pause(answer.retry_after, "Retry-After")
         return self._drought.too_long(answer)
 
     def leave(self) -> None:
@@ -114,7 +146,7 @@ class Gate:
     def pause(self, seconds: float, reason: str) -> None:
         """Let nobody through for so long, unless an outage does that already."""
         if not self.is_closed:
-            self._throttle.pause(self.within_outage(seconds), reason)
+            self.throttle.pause(self.within_outage(seconds), reason)
 
     def within_outage(self, seconds: float) -> float:
         """As long a wait, or what is left to the moment at which a last attempt decides."""

@@ -17,7 +17,7 @@ from replay import hackle
 from replay.errors import AuthError
 from replay.sink.answer import Answer, Meaning, from_exception, from_status, message_of
 from replay.sink.deadlines import Deadlines
-from replay.sink.exchange import BODY_READ_MAX, FOREIGN, Exchange, Post
+from replay.sink.exchange import BODY_READ_MAX, FOREIGN, Exchange, Post, Turn
 from replay.sink.proxy import proxy_for
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class HttpSink:
             ssl=ssl.create_default_context() if secure else True,
         )
         self._deadlines = Deadlines(self._settings.timeout)
-        self._post = Post(self._connector, self._url, self._headers, self._proxy)
+        self._post = Post(self._connector, self._url, self._headers, self._proxy, self._settings.timeout)
         return self
 
     async def __aexit__(
@@ -74,19 +74,20 @@ class HttpSink:
             self._deadlines.close()
             await self._connector.close()
 
-    async def attempt(self, body: bytes, on_start: Callable[[], None] | None = None) -> Answer:
+    async def attempt(
+        self, body: bytes, on_start: Callable[[], None] | None = None, turn: Turn | None = None
+    ) -> Answer:
         """Send one body once and say what the answer means.
 
-        `on_start` runs right before the first byte leaves; what it raises comes out here, and nothing
-        leaves. Of the network's own nothing is raised: every failure is an Answer. Cancelled, it raises
-        CancelledError, and nothing leaves that had not begun to.
+        `turn` is waited for when a connection is there. `on_start` runs right before the first byte leaves;
+        what either raises comes out here, and nothing leaves. Of the network's own nothing is raised: every
+        failure is an Answer. Cancelled, it raises CancelledError, and nothing leaves that had not begun to.
         """
         if self._post is None:
             raise RuntimeError("the sink is not open")
-        exchange = Exchange(on_start)
+        exchange = Exchange(on_start, turn)
         try:
-            with self._deadlines():
-                await exchange.run(self._post, body)
+            await exchange.run(self._post, body, self._deadlines)
         except FOREIGN as error:
             if exchange.veto is not None:
                 raise exchange.veto from None

@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from replay.masks import Mask
+    from replay.sink.exchange import Turn
 
 
 class Sink(Protocol):
     """Where a body goes, once."""
 
-    async def attempt(self, body: bytes, on_start: Callable[[], None] | None = None) -> Answer:
+    async def attempt(
+        self, body: bytes, on_start: Callable[[], None] | None = None, turn: Turn | None = None
+    ) -> Answer:
         """Send one body and say what the answer means."""
         ...
 
@@ -28,9 +31,11 @@ class Masking:
         self._sink = sink
         self._mask = mask
 
-    async def attempt(self, body: bytes, on_start: Callable[[], None] | None = None) -> Answer:
+    async def attempt(
+        self, body: bytes, on_start: Callable[[], None] | None = None, turn: Turn | None = None
+    ) -> Answer:
         """Send one body once; the answer's reason quotes no masked value of it."""
-        answer = await self._sink.attempt(body, on_start)
+        answer = await self._sink.attempt(body, on_start, turn)
         if answer.meaning is Meaning.ACCEPTED:
             return answer
         return replace(answer, reason=self._mask.reason(answer.reason, body))

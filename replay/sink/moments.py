@@ -1,24 +1,32 @@
-"""The numbers that all senders of a run share: in one process, or in several through a mapped file."""
+"""The numbers that senders share: those of a run, in one process or in several through a mapped file, and those
+of all live runs to one target.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import mmap
 import os
+import secrets
 import struct
+import time
+from contextlib import contextmanager
 from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 
 class State:
     """When the next attempt may start, how long all pause, how far the pace is lowered, and how rows ended.
 
-    Moments are in seconds of the clock, `low` is a pace (infinite where it was never lowered), `tried`
-    and `failures` count rows, `halted` is not 0 once nothing may start any more. Whoever reads one number
-    to write another does it within a `with` block.
+    Moments are in seconds of the clock, `low` is a pace (infinite where it was never lowered), `interval` the
+    seconds between two attempts that all keep (0 for each its own), `tried` and `failures` count rows,
+    `halted` is not 0 once nothing may start any more. Whoever reads one number to write another does it
+    within a `with` block.
     """
 
     next: float
@@ -29,11 +37,12 @@ class State:
     tried: float
     failures: float
     halted: float
+    interval: float
 
     def __init__(self) -> None:
         self.next = self.paused_until = self.lowered_at = self.climbs_from = -inf
         self.low = inf
-        self.tried = self.failures = self.halted = 0.0
+        self.tried = self.failures = self.halted = self.interval = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -44,7 +53,17 @@ class State:
         """Let go of what `with` took hold of: nothing."""
 
 
-_NAMES: Final = ("next", "paused_until", "low", "lowered_at", "climbs_from", "tried", "failures", "halted")
+_NAMES: Final = (
+    "next",
+    "paused_until",
+    "low",
+    "lowered_at",
+    "climbs_from",
+    "tried",
+    "failures",
+    "halted",
+    "interval",
+)
 _NUMBER: Final = struct.Struct("d")
 _SIZE: Final = _NUMBER.size * len(_NAMES)
 
@@ -75,6 +94,7 @@ class SharedState(State):
     tried = _moment(5)
     failures = _moment(6)
     halted = _moment(7)
+    interval = _moment(8)
 
     def __init__(self, file: int) -> None:
         self._file = file
@@ -96,3 +116,86 @@ class SharedState(State):
     ) -> None:
         """Let the other processes in."""
         fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
+class SharedPace:
+    """The pace of all live runs to one target: one state, at the lowest rate that any of them asked for.
+
+    At `place` lies the file that all of them map; beside it each has one with its own interval, locked as long
+    as it lives. So a run that is killed stops counting, and what it leaves is removed by the next that looks.
+    A run that finds no other alive begins with a fresh state: moments of an earlier boot mean nothing.
+    """
+
+    def __init__(self, place: Path, rate: float | None) -> None:
+        self._place = place
+        self._own = 0.0 if rate is None else 1.0 / rate
+        self._member = place.with_name(f"{place.name}-{secrets.token_hex(8)}")
+        with _alone(place.parent):
+            others = self._others()
+            self.file = os.open(place, os.O_RDWR | os.O_CREAT, 0o600)
+            self.state = SharedState(self.file) if others else SharedState.make(self.file)
+            self._lock = os.open(self._member, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.pwrite(self._lock, _NUMBER.pack(self._own), 0)
+            self._keep_lowest([*others, self._own])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave; whoever is left goes on at the lowest rate of those that are."""
+        with _alone(self._place.parent):
+            self._member.unlink(missing_ok=True)
+            os.close(self._lock)
+            if others := self._others():
+                self._keep_lowest(others)
+            else:
+                self._place.unlink(missing_ok=True)
+        os.close(self.file)
+
+    def look(self) -> None:
+        """See which runs are still there, and keep the lowest of their rates."""
+        with _alone(self._place.parent):
+            self._keep_lowest([*self._others(), self._own])
+
+    def _others(self) -> list[float]:
+        """The intervals of the other live runs; the files of those that died are removed."""
+        named = f"{self._place.name}-"
+        others = (path for path in self._place.parent.iterdir() if path.name.startswith(named))
+        intervals = [_interval_of(path) for path in others if path != self._member]
+        return [interval for interval in intervals if interval is not None]
+
+    def _keep_lowest(self, intervals: list[float]) -> None:
+        lowest = max(intervals)
+        with self.state as state:
+            if lowest < state.interval:  # who left was slower: its next slot may be hours away
+                state.next = min(state.next, max(state.paused_until, time.monotonic() + lowest))
+            state.interval = lowest
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """No other run joins or leaves in this folder meanwhile."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _interval_of(path: Path) -> float | None:
+    """What a run's file says; None, and the file is removed, where its run is gone."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        interval: float = _NUMBER.unpack(os.pread(file, _NUMBER.size, 0))[0]
+        return interval
+    else:
+        path.unlink()
+        return None
+    finally:
+        os.close(file)

@@ -5,8 +5,12 @@ came late may be caught up with, but by no more than BURST_SECONDS: the passage 
 least k intervals less BURST_SECONDS away, so no window of a second holds more than
 (1 + BURST_SECONDS) x rate + 1 of them, however late a busy loop wakes the sleeper.
 
-Only the first in line sleeps. When it goes through, it takes along those for whom the gate is open
-too, and the next one leads the line; one that is cancelled hands on the lead.
+A slot is taken right before the request is written, so the wait has two parts: `near`, until it is worth
+getting ready, and after that, with a connection in hand, `turn`. Those in the second line go before those in the
+first. In between, connections are opened at the same pace (`connects`): a destination that takes long to connect
+to does not hold up those that have a connection, and gets no storm of them.
+
+Only the first of each line sleeps; when it goes, or is cancelled, the next one leads.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ class Throttle:
     """Lets attempts start at a pace.
 
     `rate` is attempts a second, None for no limit. `clock` gives seconds, `sleep` waits for some. Those
-    that share a `state` share one pace; their clocks must be one.
+    that share a `state` share one pace, the lowest that any of them keeps; their clocks must be one.
     """
 
     def __init__(
@@ -41,11 +45,14 @@ class Throttle:
         state: State | None = None,
     ) -> None:
         self._state = State() if state is None else state
+        self._own = 0.0 if rate is None else 1.0 / rate
         self._pace = Pace(inf if rate is None else rate, clock, self._state)
-        self._interval = 0.0 if rate is None else 1.0 / rate
         self.clock = clock
         self.sleep = sleep
-        self._line: deque[asyncio.Future[bool]] = deque()  # True: go through, False: lead
+        self._line: deque[asyncio.Future[None]] = deque()  # those that leave as soon as it is their turn
+        self._bare: deque[asyncio.Future[None]] = deque()  # those that have to get ready first
+        self._opening: deque[asyncio.Future[None]] = deque()  # those that open a connection for it
+        self._next_connect = -inf
         with self._state as moments:
             moments.next = max(moments.next, clock())
         self._reason = "a wait for all"
@@ -53,7 +60,7 @@ class Throttle:
     @property
     def rate_now(self) -> float | None:
         """Attempts a second at this moment, None for no limit."""
-        return self._pace.now() if self._interval else None
+        return self._pace.now() if self._interval() else None
 
     @property
     def waiting_for(self) -> str | None:
@@ -61,58 +68,106 @@ class Throttle:
         left = self._state.paused_until - self.clock()
         return f"{self._reason}: {ceil(left)} s more" if left > 0 else None
 
-    async def turn(self) -> None:
-        """Wait for one's turn, first come first served; it is paid for, however the attempt ends."""
-        if not self.take():
-            await self._wait_in_line()
+    def is_free(self) -> bool:
+        """Whether whoever gets ready now has nobody to wait for."""
+        return not self._bare and self._is_near()
+
+    async def near(self) -> None:
+        """Wait until it is worth getting ready, first come first served. Nothing is paid yet."""
+        if not self.is_free():
+            await self._lead(self._bare, self._is_near, self._opens)
+
+    def _is_near(self) -> bool:
+        """Whether the gate is open, and nobody waits at it."""
+        return not self._line and self._is_open()
+
+    async def connects(self) -> None:
+        """Wait until one more connection may be opened: no more are in a second than may be used in one."""
+        if self._opening or not self._connect():
+            await self._lead(self._opening, self._connect, lambda: max(self._next_connect, self._opens()))
 
     def take(self) -> bool:
         """Take one's turn if nobody has to wait for theirs now."""
         return not self._line and self._pass()
 
-    async def _wait_in_line(self) -> None:
-        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._line.append(place)
+    async def turn(self, still: Callable[[], bool] = lambda: True) -> bool:
+        """Wait for one's turn and take it, first come first served; it is paid for, however the attempt ends.
+
+        `still` is asked at the moment itself: where it says no, nothing is taken, and this returns False.
+        """
+        if self.take():
+            return True
+        is_taken = False
+
+        def goes() -> bool:
+            nonlocal is_taken
+            if not self._is_open():
+                return False
+            if not still():
+                return True
+            is_taken = self._pass()
+            return is_taken
+
+        await self._lead(self._line, goes, self._opens)
+        return is_taken
+
+    async def _lead(
+        self, line: deque[asyncio.Future[None]], goes: Callable[[], bool], opens: Callable[[], float]
+    ) -> None:
+        """Wait in a line, and as the first of it until one goes; `opens` is when to look again."""
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        line.append(place)
         try:
-            if self._line[0] is place or not await place:
-                while not self._pass():
-                    await self.sleep(max(self._opens() - self.clock(), NAP_SECONDS))
+            if line[0] is not place:
+                await place
+            while not goes():
+                await self.sleep(max(opens() - self.clock(), NAP_SECONDS))
         finally:
-            if self._line and self._line[0] is place:
-                self._line.popleft()
-                self._let_go()
+            is_first = line[0] is place
+            line.remove(place)
+            if is_first and line and not line[0].done():
+                line[0].set_result(None)
+
+    def _interval(self) -> float:
+        """Seconds between two attempts: one's own, or the longest of all that share the pace."""
+        interval = max(self._own, self._state.interval)
+        if interval:
+            self._pace.cap = 1.0 / interval
+        return interval
 
     def _opens(self) -> float:
         """When the gate opens, as far as is known."""
         return self._state.next
+
+    def _is_open(self) -> bool:
+        return self.clock() >= self._state.next
 
     def _pass(self) -> bool:
         """Go through the gate, if it is open."""
         state, now = self._state, self.clock()
         if now < state.next:
             return False
-        if not self._interval:
+        if not (interval := self._interval()):
             return True
         with state:
             if now < state.next:  # another process was faster
                 return False
-            interval = self._lowered() if self._pace.is_lowered else self._interval
+            if self._pace.is_lowered:
+                interval = self._lowered(interval)
             state.next = max(state.next, now - BURST_SECONDS) + interval
         return True
 
-    def _lowered(self) -> float:
+    def _lowered(self, interval: float) -> float:
         """The interval of a lowered rate; by the time it has climbed back, nobody waits for it any more."""
-        return min(1.0 / self._pace.now(), self._interval + CLIMB_SECONDS)
+        return max(interval, min(1.0 / self._pace.now(), interval + CLIMB_SECONDS))
 
-    def _let_go(self) -> None:
-        while self._line:
-            first = self._line[0]
-            if not first.done() and not self._pass():
-                first.set_result(False)
-                return
-            self._line.popleft()
-            if not first.done():  # it is where its sender was cancelled
-                first.set_result(True)
+    def _connect(self) -> bool:
+        """Open a connection, if one may be opened now."""
+        now = self.clock()
+        if now < max(self._next_connect, self._state.paused_until):
+            return False
+        self._next_connect = max(self._next_connect, now - BURST_SECONDS) + self._interval()
+        return True
 
     def pause(self, seconds: float, reason: str) -> None:
         """Let nobody start for so long, those included who wait for their turn already."""
@@ -124,5 +179,5 @@ class Throttle:
 
     def lower(self, began: float, wait: float = 0.0) -> None:
         """Go slower after an attempt that began then, and climb again when `wait` seconds are over."""
-        if self._interval:
+        if self._interval():
             self._pace.lower(began, wait)

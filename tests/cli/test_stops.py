@@ -150,7 +150,7 @@ def test_retries_are_counted_and_what_finally_arrives_is_delivered(desk):
     assert (summary["rows"]["delivered"], summary["requests"], summary["retries"]) == (3, 4, 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_midway_finishes_what_is_in_flight_and_nothing_else(desk, number):
     desk.numbered(400)
     with Server(hangs(0.7)) as server:
@@ -167,6 +167,20 @@ def test_a_signal_midway_finishes_what_is_in_flight_and_nothing_else(desk, numbe
     assert adds_up(summary)
     assert summary == desk.summary
     assert "Stopping" in err or "interrupted" in err
+
+
+def test_a_hangup_that_is_ignored_as_by_nohup_does_not_stop_the_run(desk):
+    desk.numbered(40)
+    with Server(hangs(0.2)) as server:
+        ignoring = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            process = started(desk, server, "--concurrency", "4")
+        finally:
+            signal.signal(signal.SIGHUP, ignoring)
+        server.until_in_flight(4)
+        process.send_signal(signal.SIGHUP)
+        code, out, _ = ended(process)
+    assert (code, json.loads(out)["rows"]["delivered"]) == (0, 40)
 
 
 def test_a_second_signal_ends_at_once_with_what_was_in_flight_ambiguous(desk):
@@ -348,7 +362,7 @@ def test_a_source_that_vanishes_before_the_end_leaves_its_failed_rows_all_the_sa
     assert not list(desk.folder.rglob("*.part"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_anything_was_sent_leaves_nothing_behind(desk, number):
     desk.write("map.toml", MAP)
     common = ("--format", "csv", "--map", "map.toml", "--sandbox", "--yes", "--json")

@@ -190,3 +190,23 @@ def test_nothing_of_the_bar_is_in_a_pipe_and_nothing_at_all_with_quiet(desk):
     assert "%|" not in piped.out + piped.err
     assert "\r" not in piped.out + piped.err
     assert (quiet.out, quiet.err) == ("", "")
+
+
+def test_a_terminal_that_hangs_up_stops_the_run_as_ctrl_c_does(desk, environment):
+    desk.numbered(400)
+    environment["HACKLE_API_KEY"] = KEY
+    with Server(lambda _, number: Reply(delay=0.7 if number >= 20 else 0.0)) as server:
+        arguments = ("send", "rows.csv", "--map", "map.toml", "--url", server.url, "--rate", "none", "--yes")
+        child, end = pty.fork()
+        if child == 0:
+            os.chdir(desk.folder)
+            typed = [sys.executable, "-m", "replay", *arguments, "--concurrency", "4"]
+            os.execve(sys.executable, typed, environment)
+        server.until_in_flight(4)
+        os.close(end)
+        _, status = os.waitpid(child, 0)
+        asked = len(server.origin.requests)
+    assert os.waitstatus_to_exitcode(status) == 130
+    summary = desk.summary
+    assert (summary["state"], summary["rows"]["ambiguous"]) == ("interrupted", 0)
+    assert summary["rows"]["delivered"] == asked

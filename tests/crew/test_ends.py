@@ -69,7 +69,9 @@ def test_after_a_kill_of_the_run_itself_its_processes_end_at_once_and_resume_wor
     assert times_asked(server).total() >= resumed.rows["delivered"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["ctrl-c", "sigterm", "hangup"]
+)
 def test_a_signal_to_all_processes_finishes_what_is_in_flight(desk, number):
     desk.numbered(300)
     with Server(later) as server:

@@ -299,7 +299,7 @@ def test_what_a_run_waits_for_is_said_of_all_processes_together():
         def __init__(self, in_flight, waiting_for, rows=()):
             self.pulse, self.rows = Pulse(in_flight, None, waiting_for), dict.fromkeys(rows)
 
-    crew = Crew(SendSettings(processes=2), SinkSettings(), -1, None, None)
+    crew = Crew(SendSettings(processes=2), SinkSettings(), -1, None, None, -1)
     assert crew.waiting_for == NO_ROWS
     for members, reason in (
         ([Member(0, NO_ROWS), Member(0, NO_ROWS)], NO_ROWS),

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from replay.records import Chunk, Event
     from replay.report import Notes
+    from replay.sink import Turn
+    from replay.sink.deadlines import Deadlines
 
 
 def change(owner: Any, name: str, other: Any) -> None:
@@ -70,8 +72,8 @@ def redirects_followed() -> None:
     """A redirect is followed, with the key, to wherever it points."""
     run = Exchange.run
 
-    async def following(exchange: Exchange, post: Post, body: bytes) -> None:
-        await run(exchange, post, body)
+    async def following(exchange: Exchange, post: Post, body: bytes, limits: Deadlines) -> None:
+        await run(exchange, post, body, limits)
         if exchange.headers is not None and "Location" in exchange.headers:
             exchange.status = 0
             async with aiohttp.ClientSession() as session:
@@ -116,8 +118,13 @@ def repeated_by_the_client() -> None:
     """Each attempt is made twice, as a client does that repeats a request by itself."""
     attempt = HttpSink.attempt
 
-    async def twice(sink: HttpSink, body: bytes, on_start: Callable[[], None] | None = None) -> Any:
-        first = await attempt(sink, body, on_start)
+    async def twice(
+        sink: HttpSink,
+        body: bytes,
+        on_start: Callable[[], None] | None = None,
+        turn: Turn | None = None,
+    ) -> Any:
+        first = await attempt(sink, body, on_start, turn)
         return first if first.status is not None else await attempt(sink, body)
 
     change(HttpSink, "attempt", twice)

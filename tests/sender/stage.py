@@ -14,6 +14,8 @@ from replay.sink import Answer, Meaning, Throttle, Tries
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
+    from replay.sink import Turn
+
 OK = Answer(Meaning.ACCEPTED, "200", 200)
 BAD = Answer(Meaning.ROW_REFUSED, "400 no", 400)
 DENIED = Answer(Meaning.RUN_REFUSED, "401 no key", 401, stopped_by="auth")
@@ -41,13 +43,19 @@ class Destination:
         self.most_in_flight = 0
         self.gate: asyncio.Event | None = None
         self.deaf = False
+        self.unheard = 0
         self.pauses: Callable[[], int] = lambda: 1
         self.crash: Exception | None = None
 
-    async def attempt(self, body: bytes, on_start: Callable[[], None] | None = None) -> Answer:
+    async def attempt(
+        self, body: bytes, on_start: Callable[[], None] | None = None, turn: Turn | None = None
+    ) -> Answer:
         row = int(body)
         if self.deaf:
+            self.unheard += 1
             await asyncio.Future()
+        if turn is not None and not turn.take():
+            await turn.wait(lambda: True)
         if on_start is not None:
             on_start()
         self.attempts[row] = self.attempts.get(row, 0) + 1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from replay.records import Event
-    from replay.sink import Answer
+    from replay.sink import Answer, Turn
 
 COMMIT_SECONDS = 0.005
 
@@ -61,11 +61,13 @@ class Attentive(Destination):
         self.book = book
         self.moments: list[float] = []
 
-    async def attempt(self, body: bytes, on_start: Callable[[], None] | None = None) -> Answer:
+    async def attempt(
+        self, body: bytes, on_start: Callable[[], None] | None = None, turn: Turn | None = None
+    ) -> Answer:
         assert int(body) in self.book.written
         self.book.begun.add(int(body))
         self.moments.append(now())
-        return await super().attempt(body, on_start)
+        return await super().attempt(body, on_start, turn)
 
 
 def stage_of(

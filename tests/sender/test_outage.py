@@ -14,7 +14,7 @@ from replay.errors import UsageError
 from replay.records import Event, Outcome
 from replay.sender import NO_ROWS
 from replay.settings import SendSettings
-from replay.sink import Answer, Meaning, Throttle
+from replay.sink import Answer, Meaning, Throttle, Turn
 from replay.sink.breaker import IN_A_ROW
 from replay.sink.budget import LEAST_A_SECOND, SAVED_MAX, SHARE
 
@@ -171,10 +171,12 @@ def test_a_request_that_had_not_begun_to_leave_when_an_outage_began_is_called_of
     class Slow(Destination):
         """Row 99 needs long to connect."""
 
-        async def attempt(self, body: bytes, on_start: Callable[[], None] | None = None) -> Answer:
+        async def attempt(
+            self, body: bytes, on_start: Callable[[], None] | None = None, turn: Turn | None = None
+        ) -> Answer:
             if body == b"99" and now() < 5.0:
                 await asyncio.sleep(5.0 - now())
-            return await super().attempt(body, on_start)
+            return await super().attempt(body, on_start, turn)
 
     async def story() -> None:
         destination = Slow(down(0.0, 10.0, BROKEN))

@@ -12,7 +12,7 @@ from replay.errors import SourceError, StorageError
 from replay.records import Event, Outcome
 from replay.sender.limits import SAME_REFUSALS
 from replay.settings import MaxFailures
-from replay.sink import Answer, Meaning, Throttle
+from replay.sink import Answer, Meaning, Throttle, Turn
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -79,7 +79,7 @@ def test_what_had_not_begun_to_leave_stays_pending_and_is_not_waited_for(how: st
         destination.deaf = True  # still connecting
         stage = Stage(destination)
         running = asyncio.create_task(stage.send(rows(10)))
-        await stage.until(lambda: stage.sender.in_flight == 4)
+        await stage.until(lambda: destination.unheard == 4)
         getattr(stage.sender, how)(*["interrupted"] * (how == "stop"))
         await running
         assert stage.witness.results == {}
@@ -93,9 +93,11 @@ def test_a_request_about_to_leave_when_the_run_stops_is_called_off() -> None:
         class Late(Destination):
             """Reaches its first byte in the very turn in which the run stops."""
 
-            async def attempt(self, body: bytes, on_start: Callable[[], None] | None = None) -> Answer:
+            async def attempt(
+                self, body: bytes, on_start: Callable[[], None] | None = None, turn: Turn | None = None
+            ) -> Answer:
                 stage.sender.stop("interrupted")
-                return await super().attempt(body, on_start)
+                return await super().attempt(body, on_start, turn)
 
         stage = Stage(Late())
         await stage.send(rows(10))

@@ -17,6 +17,7 @@ def test_those_in_line_at_the_throttle_are_held_back_when_an_outage_begins() -> 
         clock = Sleepers()
         gate = Gate(Throttle(1.0, clock.time, clock.sleep), 8, 600.0, lambda: 0.0)
         first = await gate.enter()
+        assert first.take()
         line = [asyncio.create_task(gate.enter()) for _ in range(3)]
         await settle()
         for _ in range(IN_A_ROW):

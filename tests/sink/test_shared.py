@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import ExitStack
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sink.test_throttle import Clock, most_in_a_second, passages
 
-from replay.sink import SharedState, Throttle
+from replay.sink import SharedPace, SharedState, Throttle
 from replay.sink.pace import CLIMB_SECONDS
 
 if TYPE_CHECKING:
@@ -94,3 +98,80 @@ def test_a_process_that_dies_lets_go_of_the_lock(file: int) -> None:
     with SharedState(file) as state:
         state.tried += 1
     assert state.tried == 1
+
+
+# Live runs to one target
+
+JOIN = """
+import sys
+from pathlib import Path
+from replay.sink import SharedPace
+with SharedPace(Path(sys.argv[1]), float(sys.argv[2])):
+    print("joined", flush=True)
+    sys.stdin.read()
+"""
+
+
+def joined(place: Path, rate: float) -> subprocess.Popen[str]:
+    """Another process that keeps a rate at this place until it is told to leave, or is killed."""
+    command = [sys.executable, "-c", JOIN, str(place), str(rate)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "joined\n"
+    return process
+
+
+@settings(deadline=None, max_examples=20)
+@given(rates=st.lists(st.sampled_from([20.0, 50.0, 7.0, None]), min_size=2, max_size=3))
+def test_live_runs_to_one_target_keep_the_lowest_of_their_rates_together(rates: list[float | None]) -> None:
+    typed = [rate for rate in rates if rate is not None] or [30.0]
+    clock = Clock()
+
+    async def story(paces: list[SharedPace]) -> list[float]:
+        own = [*rates, *(typed if set(rates) == {None} else [])]
+        throttles = [
+            Throttle(rate, clock.time, clock.sleep, pace.state)
+            for rate, pace in zip(own, paces, strict=False)
+        ]
+        gone = await asyncio.gather(*(passages(throttle, clock, 60, 4) for throttle in throttles))
+        assert {throttle.rate_now for throttle in throttles} == {min(typed)}
+        return sorted(chain.from_iterable(gone))
+
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        own = [*rates, *(typed if set(rates) == {None} else [])]
+        paces = [stack.enter_context(SharedPace(Path(folder, "pace"), rate)) for rate in own]
+        assert most_in_a_second(asyncio.run(story(paces))) <= 1.02 * min(typed) + 1
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_run_that_ended_or_was_killed_counts_no_more(tmp_path: Path, killed: bool) -> None:
+    with SharedPace(tmp_path / "pace", 50.0) as pace:
+        throttle = Throttle(50.0, time.monotonic, state=pace.state)
+        other = joined(tmp_path / "pace", 1 / 3600)
+        assert throttle.rate_now == pytest.approx(1 / 3600)
+        assert throttle.take()
+        assert not throttle.take()  # for an hour
+        if killed:
+            other.send_signal(signal.SIGKILL)
+        other.communicate("")
+        pace.look()
+        assert throttle.rate_now == 50.0
+        assert pace.state.next <= time.monotonic() + 1 / 50
+        assert len(list(tmp_path.iterdir())) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_does_not_hold_the_next(tmp_path: Path) -> None:
+    first = joined(tmp_path / "pace", 1 / 3600)
+    first.kill()
+    first.communicate()
+    with SharedPace(tmp_path / "pace", 50.0) as pace:
+        throttle = Throttle(50.0, time.monotonic, state=pace.state)
+        assert throttle.rate_now == 50.0
+        assert throttle.take()
+
+
+def test_a_pause_that_one_run_was_asked_for_holds_for_all_to_the_target(tmp_path: Path) -> None:
+    with SharedPace(tmp_path / "pace", 50.0) as one, SharedPace(tmp_path / "pace", 20.0) as other:
+        Throttle(50.0, time.monotonic, state=one.state).pause(60.0, "Retry-After")
+        assert not Throttle(20.0, time.monotonic, state=other.state).take()
