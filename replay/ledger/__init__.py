@@ -56,7 +56,9 @@ from replay.ledger.asking import (
     is_live_run,
     mappings_delivered,
     rows_left,
+    rows_recorded,
     run_id,
+    runs_in_order,
     runs_known,
     target_of,
     words,
@@ -83,7 +85,7 @@ from replay.ledger.shares import (
     take_back,
 )
 from replay.ledger.store import FILE_NAME
-from replay.ledger.targets import Destination, find_target, opens
+from replay.ledger.targets import Destination, environment_of, find_target, opens
 
 __all__ = [
     "FILE_NAME",
@@ -109,6 +111,7 @@ __all__ = [
     "copy_of",
     "deal",
     "drop_news",
+    "environment_of",
     "find_target",
     "has_delivered",
     "has_words",
@@ -122,7 +125,9 @@ __all__ = [
     "reopen",
     "resolve",
     "rows_left",
+    "rows_recorded",
     "run_id",
+    "runs_in_order",
     "runs_known",
     "samples_of",
     "settle",

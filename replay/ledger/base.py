@@ -37,6 +37,11 @@ class Store(ABC):
     ) -> None:
         self.close()
 
+    @property
+    def identity(self) -> str:
+        """The ledger's own name, which its runs keep; empty where format 1 gave it none."""
+        return str(self.one("SELECT name FROM form"))
+
     @abstractmethod
     def close(self) -> None:
         """Close it; nothing is pending here that a commit did not write."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from replay.errors import BusyError, StorageError
@@ -84,8 +84,15 @@ def reopen(store: Store, opening: Opening) -> Book:
                 "Was it made with another --ledger?"
             )
         run, target = found[0]
-        remember_target(store, opening.destination, target)
+        remember_target(store, opening.destination, _bound_to(store, opening.destination, target))
         return _live(store, opening, run, target)
+
+
+def _bound_to(store: Store, destination: Destination, target: int) -> int:
+    """A run goes on where it began. Raises UsageError where the key is not known to open that."""
+    if not destination.private:
+        find_target(store, replace(destination, bound=target, again=False))
+    return target
 
 
 def recover_dead(store: Store) -> None:

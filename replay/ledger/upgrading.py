@@ -72,7 +72,7 @@ def upgrade_file(store: Store) -> None:
     for table, columns in _COLUMNS.items():
         store.tell(f"ALTER TABLE {table} RENAME TO {table}_old")
         store.tell(_STATEMENTS[table])
-        store.tell(f"INSERT INTO {table} SELECT {columns.format(of='')} FROM {table}_old")
+        store.tell(f"INSERT INTO {table} SELECT {columns.format(of='')} FROM {table}_old")  # noqa: S608
         store.tell(f"DROP TABLE {table}_old")
     for name in (*_INDEXES, "form"):
         store.tell(_STATEMENTS[name])
@@ -87,8 +87,8 @@ def upgrade_database(store: Store) -> None:
     store.tell("ALTER TABLE run_copies ALTER COLUMN format DROP DEFAULT")
     store.tell("ALTER TABLE words ADD COLUMN doubted BOOLEAN NOT NULL DEFAULT FALSE")
     store.tell("ALTER TABLE words ALTER COLUMN doubted DROP DEFAULT")
-    store.tell(f"UPDATE words SET doubted = TRUE WHERE {_WAS_DOUBTED.format(of='')}")
-    store.tell(f"UPDATE form SET format = {FORMAT}")
+    store.tell(f"UPDATE words SET doubted = TRUE WHERE {_WAS_DOUBTED.format(of='')}")  # noqa: S608
+    store.tell("UPDATE form SET format = ?", FORMAT)
 
 
 def read_as_new(store: Store, schema: str, *, is_named: bool) -> None:
@@ -97,10 +97,8 @@ def read_as_new(store: Store, schema: str, *, is_named: bool) -> None:
     A temporary view hides the table of its name. `is_named`: the ledger has a name already.
     """
     for table, columns in _COLUMNS.items():
-        store.tell(
-            f"CREATE TEMPORARY VIEW {table} AS"
-            f" SELECT {columns.format(of=f'{schema}.')} FROM {schema}.{table}"
-        )
+        seen = f"SELECT {columns.format(of=f'{schema}.')} FROM {schema}.{table}"  # noqa: S608
+        store.tell(f"CREATE TEMPORARY VIEW {table} AS {seen}")
     if not is_named:
         store.tell("CREATE TEMPORARY VIEW form AS SELECT '' AS name")
 

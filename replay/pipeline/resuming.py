@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from replay.errors import StorageError, UsageError
 from replay.pipeline.record import kept_sources, mapping_in, mask_of
 from replay.pipeline.stages import Job
-from replay.report import Selection, find_run
+from replay.report import Selection
 from replay.settings import (
     MaxFailures,
     Postgres,
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from replay.report import RunFolder
-
-
-def run_named(name: str, runs: Path) -> RunFolder:
-    """The run that an id, a folder or `last` names. Raises UsageError where it names none."""
-    folder = find_run(name, runs)
-    if folder is None:
-        raise UsageError(f"There is no run {name} in {runs}. `replay runs` lists those there are.")
-    return folder
 
 
 def resumed_job(folder: RunFolder) -> Job:
@@ -91,6 +83,8 @@ def resumed_settings(
         ledger=ledger_of(folder, kept.get("ledger")),
         sandbox=is_sandbox,
         again=record.get("again", False),
+        same_target=bool(changed.get("same_target")),
+        accept_ledger=bool(changed.get("accept_ledger")),
         cluster=kept.get("cluster"),
     )
 

@@ -179,7 +179,7 @@ class Run:
 
     def _begin(self, store: Store) -> Book:
         """Begin the run in the ledger, or go on with it: nothing is sent before."""
-        opening = opening_of(self.plan, self.settings, self.folder.run, self.command, resumed=self.resumed)
+        opening = opening_of(store, self.plan, self.settings, self.folder, self.command, resumed=self.resumed)
         return reopen(store, opening) if self.resumed else begin(store, opening)
 
     async def _send(self, recorder: Recorder, store: Store, book: Book) -> Summary:
