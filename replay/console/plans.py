@@ -89,6 +89,7 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
         masked = clean(", ".join(plan.job.mask.fields))
         yield "masked", f"{masked}; failed and unreadable files keep the originals"
     yield "results", str(settings.runs)
+    yield from _unprotected(settings)
     earlier = 0 if plan.known.store is None else runs_known(plan.known.store)
     yield "ledger", f"{settings.ledger_place}, {earlier:,} earlier run{'' if earlier == 1 else 's'} known"
 
@@ -103,6 +104,14 @@ def _target(plan: Plan, settings: RunSettings) -> str:
         return f"{target}; the run whose rows these are sent to {settings.run_sent_to}"
     other = None if plan.known.store is None else other_environment(plan.known, settings)
     return target if other is None else f"{target}, {other}"
+
+
+def _unprotected(settings: RunSettings) -> Iterator[tuple[str, str]]:
+    from replay.pipeline import unprotected
+
+    if places := unprotected(settings):
+        named = clean(", ".join(map(str, places)))
+        yield "open", f"others may be able to write to {named}: the file system keeps no permissions"
 
 
 def _source_lines(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -28,7 +28,8 @@ def open_ledger(
     is missing.
     """
     if isinstance(place, Path):
-        return open_file(place, busy_seconds, reading=reading)
+        # a link names the same ledger: its windows lie beside the file itself, where every process finds them
+        return open_file(place.resolve(), busy_seconds, reading=reading)
     try:
         import psycopg  # noqa: F401, PLC0415 - of an extra
     except ImportError as error:

@@ -13,6 +13,7 @@ from replay.pipeline.api import (
 )
 from replay.pipeline.checking import CheckFiles, CheckResult, check_job
 from replay.pipeline.drafting import Looking, check_command, draft, preset_names
+from replay.pipeline.guarding import unprotected
 from replay.pipeline.keys import check_key, key_of_file
 from replay.pipeline.latest import run_named
 from replay.pipeline.ledgers import key_is_known, known_before, opened
@@ -84,5 +85,6 @@ __all__ = [
     "settle_run",
     "standing",
     "tell_of_dead",
+    "unprotected",
     "with_mask",
 ]

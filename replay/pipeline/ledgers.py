@@ -21,7 +21,9 @@ from replay.ledger import (
 )
 from replay.pipeline.aiming import bound_to_run, key_standing
 from replay.pipeline.choosing import Known
+from replay.pipeline.guarding import places_of, refuse_open_to_others
 from replay.pipeline.refusing import mapping_digest
+from replay.pipeline.remembering import refuse_forgotten
 from replay.pipeline.resuming import ledger_of
 from replay.settings import show_url
 
@@ -36,14 +38,22 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(settings: RunSettings) -> Iterator[Store | None]:
-    """The ledger of a run; None for a dry run where there is none yet, because that writes nothing."""
+    """The ledger of a run; None for a dry run where there is none yet, because that writes nothing.
+
+    Raises UsageError where others can write to it or to the runs folder, and where it knows less than the
+    runs folder does.
+    """
     if settings.cluster is not None:
         require_engine()
     place = settings.ledger_place
-    if settings.dry_run and isinstance(place, Path) and not place.exists():
-        yield None
-        return
+    refuse_open_to_others(places_of(settings))
+    if isinstance(place, Path) and not place.exists():
+        refuse_forgotten(None, settings)  # before a new one is made in its place
+        if settings.dry_run:
+            yield None
+            return
     with open_ledger(place, settings.runs, reading=settings.dry_run) as store:
+        refuse_forgotten(store, settings)
         yield store
 
 
@@ -108,9 +118,13 @@ def opening_of(
 def ledger_opened(folder: RunFolder, *, reading: bool = False) -> Store:
     """The ledger that knows a run, opened; `reading`: nothing will be written to it.
 
-    Raises StorageError where it is gone.
+    Raises StorageError where it is gone, UsageError where others can write to it.
     """
-    return open_ledger(ledger_of(folder), folder.path.parent, reading=reading)
+    place = ledger_of(folder)
+    if not reading:
+        ledger = [place] if isinstance(place, Path) else []
+        refuse_open_to_others([folder.path.parent, folder.path, *ledger])
+    return open_ledger(place, folder.path.parent, reading=reading)
 
 
 def refuse_live(store: Store, run: str) -> None:

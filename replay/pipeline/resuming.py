@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replay.errors import StorageError, UsageError
+from replay.pipeline.guarding import refuse_open_to_others
 from replay.pipeline.record import kept_sources, mapping_in, mask_of
 from replay.pipeline.stages import Job
 from replay.report import Selection
@@ -55,6 +56,7 @@ def resumed_settings(
 
     Raises UsageError for another URL, and where the URL could not be kept whole and is not given.
     """
+    refuse_open_to_others([folder.path])
     record = folder.read_record()
     if changed.get("ledger") is None and record.get("ledger_had_more"):
         raise UsageError(

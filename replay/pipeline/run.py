@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 
 from replay.crew import Crew
 from replay.errors import BusyError, StorageError, UsageError
-from replay.ledger import begin, reopen, target_of
+from replay.ledger import begin, reopen, rows_recorded, target_of
 from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.coursing import write_course
 from replay.pipeline.elsewhere import keeper_of
@@ -22,7 +22,7 @@ from replay.pipeline.places import places_of
 from replay.pipeline.record import keep_mask, run_record
 from replay.pipeline.recorder import Recorder
 from replay.pipeline.reporting import write_report
-from replay.report import Counts, Files, RunFolder, Summary, shown, write_whole
+from replay.report import Counts, Files, RunFolder, Summary, keep_recorded, shown, write_whole
 from replay.sandbox import Sandbox, SandboxSettings
 from replay.sender import Sender
 from replay.sink import HttpSink, Throttle, masked
@@ -157,7 +157,7 @@ class Run:
         with self._disk, self._begin(store) as book:
             if not self.resumed:
                 record = run_record(self.plan, self.settings, self.folder.run, self.command)
-                self.folder.write_record(record)
+                self.folder.write_record(record | {"ledger_id": store.identity})
             recorder = Recorder(self.plan, store, book, self.folder, self.observer)
             keep_mask(self.folder, self.plan.job.mask)
             self._tried_before = recorder.counts.tried()
@@ -200,7 +200,7 @@ class Run:
             else:
                 sender = self._sender_of(settings, sink, recorder, book, announce)
             self._sender = sender
-            self._write_running(recorder.counts)
+            self._write_summary(self._running(recorder.counts))
             fault = await self._send_events(sender, recorder, store, book)
         if isinstance(fault, asyncio.CancelledError):
             sender.stopped_by = "interrupted"
@@ -288,7 +288,9 @@ class Run:
                     recorder.note_course(now)
                 if now >= next_summary:
                     await self._on_disk(write_course, store, book.run, recorder.course.take())
-                    await asyncio.to_thread(self._write_running, recorder.counts)
+                    summary = self._running(recorder.counts)
+                    await self._on_disk(book.write)  # a summary counts only what is committed
+                    await asyncio.to_thread(self._write_summary, summary)
                     next_summary = time.monotonic() + SUMMARY_SECONDS
                 await asyncio.sleep(TICK_SECONDS)
         except (StorageError, BusyError) as error:
@@ -316,6 +318,7 @@ class Run:
             write_course(store, book.run, recorder.course.take())
             files = recorder.finish()
             book.close()
+            keep_recorded(self.folder, rows_recorded(store)[self.folder.run])
         except (StorageError, BusyError) as error:
             stopped_by, self.stop_reason = "storage", str(error)
             files = recorder.keep()
@@ -360,8 +363,8 @@ class Run:
             files=files,
         )
 
-    def _write_running(self, counts: Counts) -> None:
-        self._write_summary(self._summary(counts, "running", None, self._files_so_far()))
+    def _running(self, counts: Counts) -> Summary:
+        return self._summary(counts, "running", None, self._files_so_far())
 
     def _write_summary(self, summary: Summary) -> None:
         write_whole(self.folder.summary, summary.as_json() + b"\n")
