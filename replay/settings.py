@@ -315,7 +315,12 @@ class SendSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunSettings:
-    """A run as a whole: its sending, its destination, and where it writes."""
+    """A run as a whole: its sending, its destination, and where it writes.
+
+    `resent_run`: the run whose target a resend goes to; None where another one was typed. `run_sent_to`: the
+    address of the run that is resent, for people. `url_typed`: a person typed the run's address again.
+    `accept_ledger`: go on with what the ledger knows, though runs of the runs folder have delivered more.
+    """
 
     send: SendSettings = field(default_factory=SendSettings)
     sink: SinkSettings = field(default_factory=SinkSettings)
@@ -327,6 +332,10 @@ class RunSettings:
     same_target: bool = False
     cluster: str | None = None
     key_file: Path | None = None
+    accept_ledger: bool = False
+    resent_run: str | None = None
+    run_sent_to: str | None = None
+    url_typed: bool = False
 
     def __post_init__(self) -> None:
         if self.cluster is not None:

@@ -185,8 +185,15 @@ class Sending:
     same_target: Annotated[
         bool, typer.Option("--same-target", help="The key was rotated: it opens the same target.")
     ] = False
+    accept_ledger: Annotated[
+        bool,
+        typer.Option("--accept-ledger", help="Go on with a ledger that knows less than the runs folder."),
+    ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but send.")] = False
-    url: Annotated[str, typer.Option("--url", help="Where to send; http only to loopback.")] = hackle.URL
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="Where to send; http only to loopback.", show_default=hackle.URL),
+    ] = None
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Rehearse: send to a sandbox inside this command.")
     ] = False
@@ -217,7 +224,9 @@ class Sending:
             max_outage=self.max_outage,
             processes=self.processes,
         )
-        sink = SinkSettings(url=self.url, api_key=key, timeout=self.timeout, concurrency=self.concurrency)
+        sink = SinkSettings(
+            url=self.url or hackle.URL, api_key=key, timeout=self.timeout, concurrency=self.concurrency
+        )
         return RunSettings(
             send=send,
             sink=sink,
@@ -227,6 +236,7 @@ class Sending:
             sandbox=self.sandbox,
             again=self.again,
             same_target=self.same_target,
+            accept_ledger=self.accept_ledger,
             cluster=self.cluster,
             key_file=self.api_key_file,
         )

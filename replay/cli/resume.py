@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,7 +14,11 @@ from replay.cli import completing
 from replay.cli.config import look_for
 from replay.cli.epilogs import SENT, epilog
 from replay.cli.options import Json, Runs, Watching, grouped
-from replay.cli.running import find_key, run_to_its_end, show
+from replay.cli.running import find_key, has_terminal, run_to_its_end, show
+
+if TYPE_CHECKING:
+    from replay.ledger import Store
+    from replay.settings import RunSettings
 
 Run = Annotated[
     str,
@@ -66,6 +70,13 @@ class GoingOn:
         Literal["hold", "resend"] | None, typer.Option("--on-ambiguous", help="Another policy.")
     ] = None
     ledger: Annotated[str | None, typer.Option("--ledger", help="The ledger, if it was moved.")] = None
+    same_target: Annotated[
+        bool, typer.Option("--same-target", help="The key was rotated: it opens the run's target.")
+    ] = False
+    accept_ledger: Annotated[
+        bool,
+        typer.Option("--accept-ledger", help="Go on with a ledger that knows less than the runs folder."),
+    ] = False
 
     def changed(self) -> dict[str, Any]:
         """The settings that were given, by name."""
@@ -98,6 +109,7 @@ def resume(
     settings = replace(settings, key_file=api_key_file)
     job, settings = pipeline.masked(pipeline.resumed_job(folder), talking.mask or (), settings)
     with console.measuring(talking.metrics_port) as metrics, pipeline.opened(settings) as store:
+        settings = _with_known_key(store, settings, folder.run)
         known = pipeline.known_before(store, settings, folder.run, resumed=True)
         with console.reading(quiet=talking.silent) as watch:
             plan = pipeline.make_plan(job, known, watch)
@@ -106,6 +118,21 @@ def resume(
         leg = pipeline.Run(plan, settings, folder, pipeline.command_of(folder), resumed=True)
         assert store is not None
         return show(talking, run_to_its_end(leg, store, talking, started, metrics), leg.stop_reason)
+
+
+def _with_known_key(store: Store | None, settings: RunSettings, run: str) -> RunSettings:
+    """The settings with a person's word, where the key is not known to open the run's target."""
+    from replay.errors import ReplayError
+    from replay.pipeline import key_is_known
+    from replay.settings import show_url
+
+    if store is None or not has_terminal() or key_is_known(store, settings, run):
+        return settings
+    typer.echo(f"Run {run} sends to {show_url(settings.sink.url)}.", err=True)
+    typer.echo("This API key is not known to open it: it was not used there by any run yet.", err=True)
+    if not typer.confirm("Send the key and the rows there?", default=False, err=True):
+        raise ReplayError("Nothing was sent.")
+    return replace(settings, same_target=True)
 
 
 def settle(
@@ -130,7 +157,7 @@ def settle(
     rows, summary = pipeline.settle_run(folder, verdict, file)
     stale = pipeline.renew_report(folder)
     if not as_json:
-        console.print_data(f"{rows:,} rows settled as {verdict}.")
+        console.print_data(f"{rows:,} rows of run {folder.run} settled as {verdict}.")
         console.show_summary(summary, None, whole=True)
         if stale is not None:
             console.say(console.clean(stale))

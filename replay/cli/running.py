@@ -20,20 +20,24 @@ if TYPE_CHECKING:
 
     from replay.cli.options import Sending, Talking, Watching
     from replay.ledger import Store
-    from replay.pipeline import Job, Observer, Plan, Run
+    from replay.pipeline import Aim, Job, Observer, Plan, Run
     from replay.report import RunFolder, Summary
     from replay.settings import RunSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What was typed, apart from the sources. `started` is the monotonic moment it began."""
+    """What was typed, apart from the sources.
+
+    `started`: the monotonic moment it began. `aim`: where a resend goes.
+    """
 
     name: str
     sending: Sending
     talking: Watching
     started: float
     from_stdin: bool = False
+    aim: Aim | None = None
 
 
 def perform(command: Command, make: Callable[[RunFolder], Job]) -> int:
@@ -45,6 +49,8 @@ def perform(command: Command, make: Callable[[RunFolder], Job]) -> int:
     _check_may_ask(command)
     key = given_key(command.sending.api_key_file) if command.sending.needs_key else ""
     settings = command.sending.settings(key or "")
+    if command.aim is not None:
+        settings = command.aim.of(settings)
     with (
         console.measuring(talking.metrics_port) as metrics,
         run_folder(settings) as folder,
@@ -79,7 +85,7 @@ def _check_may_ask(command: Command) -> None:
     """Refuse to start a run whose plan nobody can confirm."""
     if command.sending.yes or command.sending.dry_run:
         return
-    if not _has_terminal() or command.from_stdin:
+    if not has_terminal() or command.from_stdin:
         raise UsageError(
             f"`replay {command.name}` shows its plan and asks before it sends, "
             "and there is no terminal to ask on. "
@@ -87,7 +93,8 @@ def _check_may_ask(command: Command) -> None:
         )
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
+    """Whether a person can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -113,7 +120,7 @@ def given_key(path: Path | None) -> str | None:
         return key_of_file(path)
     if hackle.KEY_VARIABLE in os.environ:
         return check_key(os.environ[hackle.KEY_VARIABLE])
-    if _has_terminal():
+    if has_terminal():
         return None
     raise UsageError(
         f"No API key. Set {hackle.KEY_VARIABLE}, or name a file with --api-key-file; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -89,14 +90,20 @@ def resend(
 
     Takes rejected, exhausted and invalid rows; ambiguous ones only with --only ambiguous.
     """
-    command = Command("resend", sending, talking, time.monotonic())
+    from replay.pipeline import aim, run_to_resend
+
+    started = time.monotonic()
+    folder, what = run_to_resend(run_or_file, sending.runs)
+    aimed = aim(folder, run_or_file, sending.url, sandbox=sending.sandbox)
+    sending = replace(sending, url=aimed.url, sandbox=aimed.sandbox)
+    command = Command("resend", sending, talking, started, aim=aimed)
     mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
 
     def job(_: RunFolder) -> Job:
         from replay.pipeline import resend_job, tell_of_dead
 
         if not sending.dry_run:
-            tell_of_dead(run_or_file, sending.runs)
-        return sending.portion_of(resend_job(run_or_file, sending.runs, mapping, rules, only, read))
+            tell_of_dead(what, sending.runs)
+        return sending.portion_of(resend_job(what, sending.runs, mapping, rules, only, read))
 
     return perform(command, job)

@@ -58,12 +58,7 @@ def show_settings(given: Sequence[str]) -> None:
 
 def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
     yield from _source_lines(plan)
-    yield (
-        "target",
-        "an embedded sandbox; nothing leaves this machine"
-        if settings.sandbox
-        else show_url(settings.sink.url),
-    )
+    yield "target", _target(plan, settings)
     yield (
         "rows",
         f"{plan.read:,} read, {plan.valid:,} to send, {plan.invalid:,} invalid, "
@@ -96,8 +91,29 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
         masked = clean(", ".join(plan.job.mask.fields))
         yield "masked", f"{masked}; failed and unreadable files keep the originals"
     yield "results", str(settings.runs)
+    yield from _unprotected(settings)
     earlier = 0 if plan.known.store is None else runs_known(plan.known.store)
     yield "ledger", f"{settings.ledger_place}, {earlier:,} earlier run{'' if earlier == 1 else 's'} known"
+
+
+def _target(plan: Plan, settings: RunSettings) -> str:
+    """Where rows go; where a resend goes elsewhere than its run went, both."""
+    from replay.pipeline import other_environment
+
+    url = show_url(settings.sink.url)
+    target = "an embedded sandbox; nothing leaves this machine" if settings.sandbox else url
+    if settings.run_sent_to is not None and settings.resent_run is None:
+        return f"{target}; the run whose rows these are sent to {settings.run_sent_to}"
+    other = None if plan.known.store is None else other_environment(plan.known, settings)
+    return target if other is None else f"{target}, {other}"
+
+
+def _unprotected(settings: RunSettings) -> Iterator[tuple[str, str]]:
+    from replay.pipeline import unprotected
+
+    if places := unprotected(settings):
+        named = clean(", ".join(map(str, places)))
+        yield "open", f"others may be able to write to {named}: the file system keeps no permissions"
 
 
 def _source_lines(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from replay.errors import BusyError
+from replay.ledger.batches import PLACE_BYTES
 from replay.ledger.recovery import window_path
 from replay.records import Outcome, Result
 
@@ -48,10 +50,31 @@ def mappings_delivered(store: Store, copy: int) -> set[str]:
     return {str(mapping) for (mapping,) in found}
 
 
+def rows_recorded(store: Store) -> dict[str, int]:
+    """How many rows of each run, by its name, were ever recorded as delivered or ambiguous.
+
+    Settling them or sending them again does not lower it. Rows that a run has announced count: once it is
+    over, what became of them is recorded.
+    """
+    known: Counter[int] = Counter()
+    for statement in (
+        "SELECT run, sum(last - first + 1) FROM spans GROUP BY run",
+        "SELECT run, count(*) FROM words WHERE doubted GROUP BY run",
+        f"SELECT run, sum(length(rows) / {PLACE_BYTES}) FROM batches GROUP BY run",  # noqa: S608
+    ):
+        known.update({run: int(rows) for run, rows in store.ask(statement)})
+    return {name: known[run] for run, name in store.ask("SELECT id, name FROM runs")}
+
+
 def run_id(store: Store, name: str) -> int | None:
     """A run's id in the ledger, by its name."""
     known = store.one("SELECT id FROM runs WHERE name = ?", name)
     return None if known is None else int(known)
+
+
+def runs_in_order(store: Store) -> list[str]:
+    """The names of all runs, in the order in which they were begun."""
+    return [str(name) for (name,) in store.ask("SELECT name FROM runs ORDER BY id")]
 
 
 def runs_known(store: Store) -> int:

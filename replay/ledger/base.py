@@ -37,6 +37,11 @@ class Store(ABC):
     ) -> None:
         self.close()
 
+    @property
+    def identity(self) -> str:
+        """The ledger's own name, which its runs keep; empty where format 1 gave it none."""
+        return str(self.one("SELECT name FROM form"))
+
     @abstractmethod
     def close(self) -> None:
         """Close it; nothing is pending here that a commit did not write."""
@@ -84,7 +89,8 @@ class Store(ABC):
         """The error of a ledger that does not hold what was written."""
         return StorageError(
             f"The ledger {self.name} is damaged ({what}). Restore it from a backup, or name another one with "
-            "--ledger to begin anew: that one does not know what was sent before. Nothing is sent without it."
+            "--ledger to begin again. Neither knows all that was sent: the next command compares it with the "
+            "runs folder, and refuses to send rows a second time. Nothing is sent without a ledger."
         )
 
     @abstractmethod

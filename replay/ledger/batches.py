@@ -26,6 +26,7 @@ POWER_LOST: Final = "the machine stopped, or the disk went, after the row was an
 
 _SEAL: Final = struct.Struct("<I")
 _ROW: Final = struct.Struct("<qq")
+PLACE_BYTES: Final = _ROW.size
 _ENDS: Final = {
     State.DELIVERED: Outcome.DELIVERED,
     State.REJECTED: Outcome.REJECTED,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from replay.errors import BusyError, StorageError
 from replay.ledger import recovery
 from replay.ledger.book import Book
 from replay.ledger.contents import Content, Resolved, of_uid, remember, resolve
+from replay.ledger.schema import FORMAT
 from replay.ledger.targets import Destination, find_target, remember_target
 from replay.ledger.window import Window, boot_id
 from replay.records import Outcome
@@ -83,8 +84,15 @@ def reopen(store: Store, opening: Opening) -> Book:
                 "Was it made with another --ledger?"
             )
         run, target = found[0]
-        remember_target(store, opening.destination, target)
+        remember_target(store, opening.destination, _bound_to(store, opening.destination, target))
         return _live(store, opening, run, target)
+
+
+def _bound_to(store: Store, destination: Destination, target: int) -> int:
+    """A run goes on where it began. Raises UsageError where the key is not known to open that."""
+    if not destination.private:
+        find_target(store, replace(destination, bound=target, again=False))
+    return target
 
 
 def recover_dead(store: Store) -> None:
@@ -110,8 +118,8 @@ def _live(store: Store, opening: Opening, run: int, target: int) -> Book:
     copies = _copies(store, opening, target)
     _refuse_if_busy(store, run, copies.values())
     store.tell_many(
-        "INSERT INTO run_copies VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        [(copy, run, opening.mapping) for copy in set(copies.values())],
+        "INSERT INTO run_copies VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [(copy, run, opening.mapping, FORMAT) for copy in set(copies.values())],
     )
     leg = int(store.one("SELECT max(leg) + 1 FROM runs"))
     window = recovery.window_name(opening.name, leg)

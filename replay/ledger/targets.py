@@ -18,7 +18,8 @@ _WORK: Final = {"n": 2**14, "r": 8, "p": 1}  # scrypt, about 50 ms: a key cannot
 class Destination:
     """Where a run sends.
 
-    `key` None: a dry run without one. `private`: a sandbox of this run alone, known to no other.
+    `key` None: a dry run without one. `private`: a sandbox of this run alone, known to no other. `bound`: the
+    target of the run that is resumed or resent; only a key that opens it is good for that.
     """
 
     url: str
@@ -26,6 +27,7 @@ class Destination:
     same_target: bool = False
     again: bool = False
     private: bool = False
+    bound: int | None = None
 
 
 def find_target(store: Store, destination: Destination) -> int | None:
@@ -35,6 +37,8 @@ def find_target(store: Store, destination: Destination) -> int | None:
     """
     if destination.private:
         return None
+    if destination.bound is not None:
+        return _find_bound(store, destination, destination.bound)
     known = [
         int(target)
         for (target,) in store.ask(
@@ -42,8 +46,11 @@ def find_target(store: Store, destination: Destination) -> int | None:
             destination.url,
         )
     ]
-    if not known:
-        return None
+    return _find_open(store, destination, known) if known else None
+
+
+def _find_open(store: Store, destination: Destination, known: list[int]) -> int | None:
+    """The environment of a known URL that a key opens; None for a new one."""
     if destination.key is None:
         return known[0]
     mine = _opened_by(store, hash_key(store, destination.key), known)
@@ -57,6 +64,36 @@ def find_target(store: Store, destination: Destination) -> int | None:
         f"Rows were sent to {destination.url} with another API key. "
         "If the key was rotated, add --same-target: rows delivered before stay delivered. "
         "If this key opens another environment, add --again: all are sent."
+    )
+
+
+def _find_bound(store: Store, destination: Destination, bound: int) -> int | None:
+    """The target of a run that is resumed or resent, or with `again` another environment of its URL."""
+    ((url, environment),) = store.ask("SELECT url, environment FROM targets WHERE id = ?", bound)
+    if url != destination.url:
+        raise UsageError(
+            f"The ledger {store.name} says that the run sends to {url}, and its run.toml says "
+            f"{destination.url}. Nothing was sent: look who changed the runs folder."
+        )
+    if destination.key is None:
+        return bound
+    digest = hash_key(store, destination.key)
+    if _opened_by(store, digest, [bound]) is not None:
+        return bound
+    others = store.ask("SELECT id, environment FROM targets WHERE url = ? AND id <> ?", url, bound)
+    mine = _opened_by(store, digest, [other for other, _ in others])
+    if mine is not None and not destination.again:
+        raise UsageError(
+            f"This API key is known to open environment {dict(others)[mine]} of {url}, and the run sends to "
+            f"environment {environment}. Nothing was sent: give the key of the run's environment."
+        )
+    if destination.same_target:
+        return bound
+    if destination.again:
+        return mine
+    raise UsageError(
+        f"This API key is not known to open {url} (environment {environment}), where the run sends. "
+        "If it is the run's own key that was rotated, add --same-target."
     )
 
 
@@ -76,6 +113,12 @@ def remember_target(store: Store, destination: Destination, found: int | None) -
         digest = hash_key(store, destination.key)
         store.tell("INSERT INTO keys VALUES (?, ?) ON CONFLICT DO NOTHING", found, digest)
     return found
+
+
+def environment_of(store: Store, target: int) -> tuple[str, int]:
+    """The URL of a target, and the number of its environment there."""
+    ((url, environment),) = store.ask("SELECT url, environment FROM targets WHERE id = ?", target)
+    return str(url), int(environment)
 
 
 def opens(store: Store, target: int, key: str) -> bool:

@@ -1,5 +1,6 @@
 """The story: read, map, judge, send, write down. The only room that knows the order of the stages."""
 
+from replay.pipeline.aiming import Aim, aim, other_environment
 from replay.pipeline.api import (
     as_read,
     check,
@@ -12,20 +13,21 @@ from replay.pipeline.api import (
 )
 from replay.pipeline.checking import CheckFiles, CheckResult, check_job
 from replay.pipeline.drafting import Looking, check_command, draft, preset_names
+from replay.pipeline.guarding import unprotected
 from replay.pipeline.keys import check_key, key_of_file
-from replay.pipeline.ledgers import known_before, opened
+from replay.pipeline.latest import run_named
+from replay.pipeline.ledgers import key_is_known, known_before, opened
 from replay.pipeline.masking import masked, with_mask
 from replay.pipeline.plan import Plan, SourcePlan
 from replay.pipeline.planning import make_plan
 from replay.pipeline.previewing import Preview, curl, look_at, preview
 from replay.pipeline.reporting import renew_report, report_run
-from replay.pipeline.resend import resend_job, tell_of_dead
+from replay.pipeline.resend import resend_job, run_to_resend, tell_of_dead
 from replay.pipeline.resuming import (
     command_of,
     is_sandbox_run,
     resumed_job,
     resumed_settings,
-    run_named,
 )
 from replay.pipeline.run import Observer, Progress, Run, Silent, dry_run
 from replay.pipeline.settling import settle_run, standing
@@ -33,6 +35,7 @@ from replay.pipeline.stages import Job
 from replay.pipeline.tally import RuleTally
 
 __all__ = [
+    "Aim",
     "CheckFiles",
     "CheckResult",
     "Job",
@@ -45,6 +48,7 @@ __all__ = [
     "Run",
     "Silent",
     "SourcePlan",
+    "aim",
     "as_read",
     "check",
     "check_command",
@@ -56,6 +60,7 @@ __all__ = [
     "dry_run",
     "find_stored",
     "is_sandbox_run",
+    "key_is_known",
     "key_of_file",
     "known_before",
     "look_at",
@@ -63,6 +68,7 @@ __all__ = [
     "make_plan",
     "masked",
     "opened",
+    "other_environment",
     "portion",
     "preset_names",
     "preview",
@@ -73,10 +79,12 @@ __all__ = [
     "resumed_settings",
     "run_folder",
     "run_named",
+    "run_to_resend",
     "send",
     "send_async",
     "settle_run",
     "standing",
     "tell_of_dead",
+    "unprotected",
     "with_mask",
 ]

@@ -18,10 +18,12 @@ from replay.ledger import (
     open_ledger,
     recover_dead,
     run_id,
-    target_of,
 )
+from replay.pipeline.aiming import bound_to_run, key_standing
 from replay.pipeline.choosing import Known
+from replay.pipeline.guarding import places_of, refuse_open_to_others
 from replay.pipeline.refusing import mapping_digest
+from replay.pipeline.remembering import refuse_forgotten
 from replay.pipeline.resuming import ledger_of
 from replay.settings import show_url
 
@@ -36,21 +38,30 @@ if TYPE_CHECKING:
 
 @contextmanager
 def opened(settings: RunSettings) -> Iterator[Store | None]:
-    """The ledger of a run; None for a dry run where there is none yet, because that writes nothing."""
+    """The ledger of a run; None for a dry run where there is none yet, because that writes nothing.
+
+    Raises UsageError where others can write to it or to the runs folder, and where it knows less than the
+    runs folder does.
+    """
     if settings.cluster is not None:
         require_engine()
     place = settings.ledger_place
-    if settings.dry_run and isinstance(place, Path) and not place.exists():
-        yield None
-        return
-    with open_ledger(place, settings.runs) as store:
+    refuse_open_to_others(places_of(settings))
+    if isinstance(place, Path) and not place.exists():
+        refuse_forgotten(None, settings)  # before a new one is made in its place
+        if settings.dry_run:
+            yield None
+            return
+    with open_ledger(place, settings.runs, reading=settings.dry_run) as store:
+        refuse_forgotten(store, settings)
         yield store
 
 
 def known_before(store: Store | None, settings: RunSettings, run: str, *, resumed: bool = False) -> Known:
     """What is known before a run begins: runs that died are told to their end first.
 
-    Raises UsageError where the destination is known with another key.
+    Raises UsageError where the destination, or the target of the run that is resumed or resent, is known with
+    another key.
     """
     if store is None:
         return Known()
@@ -59,39 +70,61 @@ def known_before(store: Store | None, settings: RunSettings, run: str, *, resume
     if not settings.dry_run:
         recover_dead(store)
     begun = run_id(store, run) if resumed else None
-    destination = destination_of(settings, run, resumed=resumed)
-    target = find_target(store, destination) if begun is None else target_of(store, begun)
+    target = find_target(store, destination_of(store, settings, run, resumed=resumed))
     return Known(store, target, begun or 0, again=settings.again)
 
 
-def destination_of(settings: RunSettings, run: str, *, resumed: bool = False) -> Destination:
+def destination_of(store: Store, settings: RunSettings, run: str, *, resumed: bool = False) -> Destination:
     """Where a run sends, as the ledger knows it; a sandbox inside the run is the run's alone.
 
-    A run that goes on may come with another key: its target is the same.
+    A run that goes on, and the resend of one, are bound to that run's target.
     """
     if settings.sandbox:
         return Destination(f"sandbox of {run}", None, private=True)
     key = settings.sink.api_key or None
-    same = settings.same_target or resumed
-    return Destination(show_url(settings.sink.url), key, same_target=same, again=settings.again)
+    same, again = settings.same_target, settings.again and not resumed
+    destination = Destination(show_url(settings.sink.url), key, same_target=same, again=again)
+    bound = run if resumed else settings.resent_run
+    return (
+        destination
+        if bound is None
+        else bound_to_run(store, destination, bound, is_typed=settings.url_typed or resumed)
+    )
 
 
-def opening_of(plan: Plan, settings: RunSettings, run: str, command: str, *, resumed: bool) -> Opening:
+def key_is_known(store: Store, settings: RunSettings, run: str) -> bool:
+    """Whether the key is known to open the target of a run that goes on; else a person has to say so.
+
+    Raises UsageError for a key that is known for another environment.
+    """
+    return key_standing(store, destination_of(store, settings, run, resumed=True)) == "known"
+
+
+def opening_of(
+    store: Store, plan: Plan, settings: RunSettings, run: RunFolder, command: str, *, resumed: bool
+) -> Opening:
     """What the ledger is told when a run begins."""
     return Opening(
-        name=run,
+        name=run.run,
         command=command,
         started=datetime.now(UTC).isoformat(timespec="seconds"),
-        destination=destination_of(settings, run, resumed=resumed),
+        destination=destination_of(store, settings, run.run, resumed=resumed),
         contents=[(source.content, source.resolved) for source in plan.sources],
         carried=frozenset(plan.carried),
         mapping=None if plan.job.selection else mapping_digest(plan.job.mapping),
     )
 
 
-def ledger_opened(folder: RunFolder) -> Store:
-    """The ledger that knows a run, opened. Raises StorageError where it is gone."""
-    return open_ledger(ledger_of(folder), folder.path.parent)
+def ledger_opened(folder: RunFolder, *, reading: bool = False) -> Store:
+    """The ledger that knows a run, opened; `reading`: nothing will be written to it.
+
+    Raises StorageError where it is gone, UsageError where others can write to it.
+    """
+    place = ledger_of(folder)
+    if not reading:
+        ledger = [place] if isinstance(place, Path) else []
+        refuse_open_to_others([folder.path.parent, folder.path, *ledger])
+    return open_ledger(place, folder.path.parent, reading=reading)
 
 
 def refuse_live(store: Store, run: str) -> None:
@@ -103,7 +136,7 @@ def refuse_live(store: Store, run: str) -> None:
 def is_at_work(folder: RunFolder) -> bool:
     """Whether a process is at work on a run, as far as its ledger can be asked."""
     try:
-        with ledger_opened(folder) as store:
+        with ledger_opened(folder, reading=True) as store:
             return is_live_run(store, folder.run)
     except (StorageError, UsageError):
         return False

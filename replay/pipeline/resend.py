@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from replay.errors import UsageError
 from replay.masks import Mask
+from replay.pipeline.latest import found_run
 from replay.pipeline.record import (
     failed_sources_of,
     mapping_of,
@@ -19,7 +20,7 @@ from replay.pipeline.record import (
 from replay.pipeline.settling import tell_if_killed
 from replay.pipeline.stages import Job
 from replay.records import Outcome
-from replay.report import RESENT, Selection, carried_notes, find_run, first_name
+from replay.report import RESENT, Selection, carried_notes, first_name
 from replay.settings import ReadSettings
 from replay.source import find, open_source
 
@@ -37,9 +38,21 @@ FAILED_OUTCOMES: Final = tuple(
 
 def tell_of_dead(run_or_file: str, runs: Path) -> None:
     """What a killed run had in flight is not in its failed files yet. Raises BusyError while it lives."""
-    folder = find_run(run_or_file, runs) or run_of_failed_file(Path(run_or_file))
+    folder = found_run(run_or_file, runs) or run_of_failed_file(Path(run_or_file))
     if folder is not None:
         tell_if_killed(folder)
+
+
+def run_to_resend(run_or_file: str, runs: Path) -> tuple[RunFolder | None, str]:
+    """The run whose rows are meant, if it is known, and what names them from now on.
+
+    `last` is looked up once, so that a run which begins meanwhile is not taken for it.
+    """
+    folder = found_run(run_or_file, runs)
+    if folder is not None:
+        return folder, folder.run if folder.path.parent == runs else str(folder.path)
+    path, read = _failed_file(run_or_file, runs)
+    return run_of_failed_file(path) or _run_by_name(path, read, runs), run_or_file
 
 
 def resend_job(
@@ -57,7 +70,7 @@ def resend_job(
     there is no such run or file, or nothing failed.
     """
     selection = RESENT if only is None else parse_only(only)
-    folder = find_run(run_or_file, runs)
+    folder = found_run(run_or_file, runs)
     known = failed_sources_of(folder) if folder is not None else [_failed_file(run_or_file, runs)]
     # a failed file has a header, and its records stand one on a line, whatever the source was like
     wanted = replace(read or ReadSettings(), columns=None, records=None)

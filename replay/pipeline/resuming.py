@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from replay.errors import StorageError, UsageError
+from replay.pipeline.guarding import refuse_open_to_others
 from replay.pipeline.record import kept_sources, mapping_in, mask_of
 from replay.pipeline.stages import Job
-from replay.report import Selection, find_run
+from replay.report import Selection
 from replay.settings import (
     MaxFailures,
     Postgres,
@@ -25,14 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from replay.report import RunFolder
-
-
-def run_named(name: str, runs: Path) -> RunFolder:
-    """The run that an id, a folder or `last` names. Raises UsageError where it names none."""
-    folder = find_run(name, runs)
-    if folder is None:
-        raise UsageError(f"There is no run {name} in {runs}. `replay runs` lists those there are.")
-    return folder
 
 
 def resumed_job(folder: RunFolder) -> Job:
@@ -63,6 +56,7 @@ def resumed_settings(
 
     Raises UsageError for another URL, and where the URL could not be kept whole and is not given.
     """
+    refuse_open_to_others([folder.path])
     record = folder.read_record()
     if changed.get("ledger") is None and record.get("ledger_had_more"):
         raise UsageError(
@@ -91,6 +85,8 @@ def resumed_settings(
         ledger=ledger_of(folder, kept.get("ledger")),
         sandbox=is_sandbox,
         again=record.get("again", False),
+        same_target=bool(changed.get("same_target")),
+        accept_ledger=bool(changed.get("accept_ledger")),
         cluster=kept.get("cluster"),
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 
 from replay.crew import Crew
 from replay.errors import BusyError, StorageError, UsageError
-from replay.ledger import begin, reopen, target_of
+from replay.ledger import begin, reopen, rows_recorded, target_of
 from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.coursing import write_course
 from replay.pipeline.elsewhere import keeper_of
@@ -22,7 +22,7 @@ from replay.pipeline.places import places_of
 from replay.pipeline.record import keep_mask, run_record
 from replay.pipeline.recorder import Recorder
 from replay.pipeline.reporting import write_report
-from replay.report import Counts, Files, RunFolder, Summary, shown, write_whole
+from replay.report import Counts, Files, RunFolder, Summary, keep_recorded, shown, write_whole
 from replay.sandbox import Sandbox, SandboxSettings
 from replay.sender import Sender
 from replay.sink import HttpSink, SharedPace, Throttle, masked
@@ -158,7 +158,7 @@ class Run:
         with self._disk, self._begin(store) as book:
             if not self.resumed:
                 record = run_record(self.plan, self.settings, self.folder.run, self.command)
-                self.folder.write_record(record)
+                self.folder.write_record(record | {"ledger_id": store.identity})
             recorder = Recorder(self.plan, store, book, self.folder, self.observer)
             keep_mask(self.folder, self.plan.job.mask)
             self._tried_before = recorder.counts.tried()
@@ -180,7 +180,7 @@ class Run:
 
     def _begin(self, store: Store) -> Book:
         """Begin the run in the ledger, or go on with it: nothing is sent before."""
-        opening = opening_of(self.plan, self.settings, self.folder.run, self.command, resumed=self.resumed)
+        opening = opening_of(store, self.plan, self.settings, self.folder, self.command, resumed=self.resumed)
         return reopen(store, opening) if self.resumed else begin(store, opening)
 
     async def _send(self, recorder: Recorder, store: Store, book: Book) -> Summary:
@@ -203,7 +203,7 @@ class Run:
                 sender = self._sender_of(settings, sink, recorder, book, announce, pace)
             self._sender = sender
             self._look_at_pace = partial(_look, store, pace)
-            self._write_running(recorder.counts)
+            self._write_summary(self._running(recorder.counts))
             fault = await self._send_events(sender, recorder, store, book)
         if isinstance(fault, asyncio.CancelledError):
             sender.stopped_by = "interrupted"
@@ -298,7 +298,9 @@ class Run:
                 if now >= next_summary:
                     await self._on_disk(self._look_at_pace)
                     await self._on_disk(write_course, store, book.run, recorder.course.take())
-                    await asyncio.to_thread(self._write_running, recorder.counts)
+                    summary = self._running(recorder.counts)
+                    await self._on_disk(book.write)  # a summary counts only what is committed
+                    await asyncio.to_thread(self._write_summary, summary)
                     next_summary = time.monotonic() + SUMMARY_SECONDS
                 await asyncio.sleep(TICK_SECONDS)
         except (StorageError, BusyError) as error:
@@ -326,6 +328,7 @@ class Run:
             write_course(store, book.run, recorder.course.take())
             files = recorder.finish()
             book.close()
+            keep_recorded(self.folder, rows_recorded(store)[self.folder.run])
         except (StorageError, BusyError) as error:
             stopped_by, self.stop_reason = "storage", str(error)
             files = recorder.keep()
@@ -370,8 +373,8 @@ class Run:
             files=files,
         )
 
-    def _write_running(self, counts: Counts) -> None:
-        self._write_summary(self._summary(counts, "running", None, self._files_so_far()))
+    def _running(self, counts: Counts) -> Summary:
+        return self._summary(counts, "running", None, self._files_so_far())
 
     def _write_summary(self, summary: Summary) -> None:
         write_whole(self.folder.summary, summary.as_json() + b"\n")

@@ -7,11 +7,21 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from replay.errors import UsageError
-from replay.ledger import recover_dead, run_id, settle, totals
+from replay.ledger import recover_dead, rows_recorded, run_id, settle, totals
 from replay.pipeline.ledgers import is_at_work, ledger_opened, refuse_live
 from replay.pipeline.whole import make_files_whole
 from replay.records import Outcome
-from replay.report import Files, Summary, carried_notes, first_name, read_summary, uid_of, write_whole
+from replay.report import (
+    Files,
+    Summary,
+    carried_notes,
+    first_name,
+    keep_recorded,
+    read_summary,
+    recorded_before,
+    uid_of,
+    write_whole,
+)
 from replay.settings import ReadSettings
 from replay.source import find, open_source
 
@@ -67,6 +77,7 @@ def _tell_anew(folder: RunFolder, store: Store) -> Summary:
     run = run_id(store, folder.run)
     assert run is not None
     summary = _retold(folder, totals(store, run), make_files_whole(folder, store, run))
+    keep_recorded(folder, max(recorded_before(folder), rows_recorded(store)[folder.run]))
     write_whole(folder.summary, summary.as_json() + b"\n")
     return summary
 

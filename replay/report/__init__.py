@@ -27,6 +27,7 @@ from replay.report.notes import (
     first_name,
     uid_of,
 )
+from replay.report.recorded import has_reached_a_target, keep_recorded, recorded_before
 from replay.report.story import Example, Reason
 from replay.report.story import Told as ToldRun
 from replay.report.summary import (
@@ -68,11 +69,14 @@ __all__ = [
     "failed_names",
     "find_run",
     "first_name",
+    "has_reached_a_target",
     "in_words",
+    "keep_recorded",
     "load_page",
     "new_run_id",
     "open_runs",
     "read_summary",
+    "recorded_before",
     "salt_of",
     "shape_of",
     "short",

@@ -112,7 +112,7 @@ def message_of(raw: bytes, secret: str = "") -> str:
     if isinstance(document, dict) and isinstance(document.get("message"), str):
         text = document["message"]
     if secret:
-        text = text.replace(secret, "***")
+        text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
     return _TERMINAL.sub(" ", text).strip()[:MESSAGE_MAX]
 
 

@@ -174,8 +174,13 @@ def _sources(paths: Iterable[Path]) -> Iterator[Source]:
 def _data_files(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder, onerror=_raise):
         here = Path(place)
-        folders[:] = [name for name in folders if not name.startswith(".") and not _is_runs(here / name)]
-        yield from (here / name for name in files if not name.startswith(".") and _DATA.search(name))
+        folders[:] = [name for name in folders if _is_plain(here, name) and not _is_runs(here / name)]
+        yield from (here / name for name in files if _DATA.search(name) and _is_plain(here, name))
+
+
+def _is_plain(folder: Path, name: str) -> bool:
+    """Whether a name in a folder is neither hidden nor a link, which may lead out of the folder."""
+    return not name.startswith(".") and not (folder / name).is_symlink()
 
 
 def _raise(error: OSError) -> None:

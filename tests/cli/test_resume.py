@@ -166,7 +166,7 @@ def test_what_may_change_does(desk, monkeypatch):
         monkeypatch.setenv("HACKLE_API_KEY", "rotated")
         ended = resume(
             desk, "last", "--rate", "none", "--concurrency", "3", "--timeout", "5", "--retries", "1",
-            "--max-outage", "60", "--on-ambiguous", "resend",
+            "--max-outage", "60", "--on-ambiguous", "resend", "--same-target",
         )  # fmt: skip
         assert (ended.code, server.origin.requests[-1].headers["x-hackle-api-key"]) == (0, "rotated")
         assert desk.send(server).rows["skipped"] == 30  # the key is known from now on
