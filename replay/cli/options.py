@@ -185,6 +185,10 @@ class Sending:
     same_target: Annotated[
         bool, typer.Option("--same-target", help="The key was rotated: it opens the same target.")
     ] = False
+    new_mapping: Annotated[
+        bool,
+        typer.Option("--new-mapping", help="Send the rows that are left with another mapping than before."),
+    ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but send.")] = False
     url: Annotated[str, typer.Option("--url", help="Where to send; http only to loopback.")] = hackle.URL
     sandbox: Annotated[
@@ -227,6 +231,7 @@ class Sending:
             sandbox=self.sandbox,
             again=self.again,
             same_target=self.same_target,
+            new_mapping=self.new_mapping,
             cluster=self.cluster,
             key_file=self.api_key_file,
         )

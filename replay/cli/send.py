@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -89,6 +90,8 @@ def resend(
 
     Takes rejected, exhausted and invalid rows; ambiguous ones only with --only ambiguous.
     """
+    if understanding.map_ is not None:
+        sending = replace(sending, new_mapping=True)
     command = Command("resend", sending, talking, time.monotonic())
     mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
 

@@ -48,6 +48,23 @@ def mappings_delivered(store: Store, copy: int) -> set[str]:
     return {str(mapping) for (mapping,) in found}
 
 
+def last_mapping(store: Store, copy: int) -> str | None:
+    """The digest of the mapping that was last accepted for rows of a copy; None where none was recorded."""
+    found = store.one(
+        "SELECT mapping FROM run_copies WHERE copy = ? AND mapping IS NOT NULL ORDER BY run DESC LIMIT 1",
+        copy,
+    )
+    return None if found is None else str(found)
+
+
+def has_arrived(store: Store, copy: int) -> bool:
+    """Whether any row of a copy was delivered, or is ambiguous."""
+    return bool(
+        store.one("SELECT 1 FROM spans WHERE copy = ? LIMIT 1", copy)
+        or store.one("SELECT 1 FROM words WHERE copy = ? AND outcome = 'ambiguous' LIMIT 1", copy)
+    )
+
+
 def run_id(store: Store, name: str) -> int | None:
     """A run's id in the ledger, by its name."""
     known = store.one("SELECT id FROM runs WHERE name = ?", name)

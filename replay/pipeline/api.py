@@ -64,6 +64,7 @@ class SendOptions(TypedDict, total=False):
     cluster: str
     again: bool
     same_target: bool
+    new_mapping: bool
     ledger: str | Path
     url: str
     api_key: str
@@ -162,6 +163,7 @@ def run_settings(options: SendOptions) -> RunSettings:
         sandbox=sandbox,
         again=options.get("again", False),
         same_target=options.get("same_target", False),
+        new_mapping=options.get("new_mapping", False),
         cluster=options.get("cluster"),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +62,8 @@ def known_before(store: Store | None, settings: RunSettings, run: str, *, resume
     begun = run_id(store, run) if resumed else None
     destination = destination_of(settings, run, resumed=resumed)
     target = find_target(store, destination) if begun is None else target_of(store, begun)
-    return Known(store, target, begun or 0, again=settings.again)
+    known = Known(store, target, begun or 0, again=settings.again)
+    return replace(known, new_mapping=settings.new_mapping)
 
 
 def destination_of(settings: RunSettings, run: str, *, resumed: bool = False) -> Destination:
@@ -77,7 +79,8 @@ def destination_of(settings: RunSettings, run: str, *, resumed: bool = False) ->
 
 
 def opening_of(plan: Plan, settings: RunSettings, run: str, command: str, *, resumed: bool) -> Opening:
-    """What the ledger is told when a run begins."""
+    """What the ledger is told when a run begins; a resend by its run's own mapping accepts no other one."""
+    accepts_mapping = plan.job.selection is None or settings.new_mapping
     return Opening(
         name=run,
         command=command,
@@ -85,7 +88,7 @@ def opening_of(plan: Plan, settings: RunSettings, run: str, command: str, *, res
         destination=destination_of(settings, run, resumed=resumed),
         contents=[(source.content, source.resolved) for source in plan.sources],
         carried=frozenset(plan.carried),
-        mapping=None if plan.job.selection else mapping_digest(plan.job.mapping),
+        mapping=mapping_digest(plan.job.mapping) if accepts_mapping else None,
     )
 
 

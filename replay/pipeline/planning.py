@@ -10,7 +10,12 @@ from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.identity import Beginning, content_read, identify
 from replay.pipeline.plan import Plan, SourcePlan, stamp_of
-from replay.pipeline.refusing import refuse_beginnings, refuse_changed, refuse_other_bytes
+from replay.pipeline.refusing import (
+    comes_with_other_mapping,
+    refuse_beginnings,
+    refuse_changed,
+    refuse_other_bytes,
+)
 from replay.pipeline.stages import Job, Judged, Judging
 from replay.pipeline.tally import Tally
 from replay.rules import Judge
@@ -65,6 +70,7 @@ class _Planning:
         self._judge = Judge(job.severities())
         self._severities = job.severities()
         self._chooser = self.plan.chooser()
+        self.plan.delivered_in = self._chooser.delivered_in
         self._unseen: list[dict[str, str]] = []
 
     def read(self, index: int, source: Source) -> Iterator[int]:
@@ -74,6 +80,7 @@ class _Planning:
         stamp = stamp_of(source)
         rows = _Rows()
         read = self.plan.job.read_settings(index)
+        delivered_before = self.plan.delivered_in.total()
         with open_source(source, read) as reader:
             beginning = Beginning(reader)
             judging = Judging(self.plan.job, self._judge, reader, uid, beginning.add)
@@ -85,6 +92,7 @@ class _Planning:
                 yield judged.chunk.position
             if identity is not None:
                 self._add(_source_plan(reader, rows, stamp, identity, beginning, read))
+                self._note(source, identity, self.plan.delivered_in.total() - delivered_before)
         if rows.read:
             self._unseen.append(judging.unseen())
 
@@ -100,6 +108,15 @@ class _Planning:
         refuse_beginnings(planned, self.plan.sources)
         self._chooser.cover(planned.uid, planned.rows)
         self.plan.sources.append(planned)
+
+    def _note(self, source: Source, identity: Identity, delivered: int) -> None:
+        """Note what a person should know of a source that earlier runs sent."""
+        if comes_with_other_mapping(self.plan.job, identity, self.plan.known):
+            rows = "1 row that was" if delivered == 1 else f"{delivered:,} rows that were"
+            text = (
+                f"{source.name}: another one than it was sent with; {rows} delivered before: not sent again"
+            )
+            self.plan.notes.append(("mapping", text))
 
     def refuse_unseen(self) -> None:
         """A member that no record of any source has is a slip of the pen; one that some have is optional."""

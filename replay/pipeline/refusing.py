@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from replay.errors import SourceError, UsageError
-from replay.ledger import copy_of, has_delivered, mappings_delivered
+from replay.ledger import copy_of, has_arrived, has_delivered, last_mapping, mappings_delivered
 from replay.source import fingerprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from replay.ledger import Store
     from replay.mapping import Mapping
     from replay.pipeline.choosing import Known
     from replay.pipeline.identity import Identity
@@ -21,9 +22,29 @@ if TYPE_CHECKING:
     from replay.pipeline.stages import Job
 
 
+_BODY: Final = "body:"  # begins a digest of what makes a body; an earlier version took the whole document
+
+
 def mapping_digest(mapping: Mapping | None) -> str:
-    """What tells a mapping from another one."""
+    """What tells apart mappings that make other bodies; without one, rows map themselves."""
+    return _BODY + _digest({} if mapping is None else mapping.body_document())
+
+
+def is_last_mapping(store: Store, copy: int, mapping: Mapping | None) -> bool:
+    """Whether a mapping makes the bodies that the one last accepted for a copy makes.
+
+    One that an earlier version recorded is compared as that version did: by its whole document, with
+    each that rows were delivered with.
+    """
+    last = last_mapping(store, copy)
+    if last is None or last.startswith(_BODY):
+        return last in (None, mapping_digest(mapping))
     document = None if mapping is None else mapping.document()
+    delivered = mappings_delivered(store, copy)
+    return not delivered or _digest(document) in delivered
+
+
+def _digest(document: dict[str, Any] | None) -> str:
     return blake2b(msgspec.json.encode(document, order="sorted"), digest_size=16).hexdigest()
 
 
@@ -49,17 +70,28 @@ def refuse_changed(name: str, job: Job, identity: Identity, known: Known) -> Non
         if has_delivered(known.store, known.target, resolved.changed_from):
             raise UsageError(
                 f"{name}: rows of a file that begins like this one were delivered, but this one goes on "
-                "otherwise: sending it would send rows twice. Mend the failed file instead and "
-                "`replay resend` it, or add --again to send all of its rows."
+                "otherwise: sending it would send rows twice. To correct rows that failed, fix the failed file "
+                "of their run and `replay resend` it; put rows that are new into a file of their own."
             )
         return
-    copy = copy_of(known.store, known.target, resolved.id)
-    delivered = set() if copy is None else mappings_delivered(known.store, copy)
-    if delivered and mapping_digest(job.mapping) not in delivered:
+    if not known.new_mapping and comes_with_other_mapping(job, identity, known):
         raise UsageError(
-            f"{name}: rows of it were delivered with another mapping. Use that one to send the rest, or add "
-            "--again to send all of its rows once more."
+            f"{name}: rows of it were sent with another mapping. Use that one to send the rest, or add "
+            "--new-mapping to send the rest with this one: rows that were delivered are not sent again."
         )
+
+
+def comes_with_other_mapping(job: Job, identity: Identity, known: Known) -> bool:
+    """Whether rows of a source arrived that were made by another mapping."""
+    content = identity.resolved.id
+    if known.store is None or known.target is None or known.again or content is None:
+        return False
+    copy = copy_of(known.store, known.target, content)
+    return (
+        copy is not None
+        and has_arrived(known.store, copy)
+        and not is_last_mapping(known.store, copy, job.mapping)
+    )
 
 
 def refuse_beginnings(planned: SourcePlan, earlier: Sequence[SourcePlan]) -> None:
