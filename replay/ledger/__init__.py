@@ -1,18 +1,25 @@
 """The durable truth about every run: which rows went where, over all runs, whatever happened in between.
 
-Format 1. One SQLite file (WAL, synced at each commit) and, while a run lives, one window file beside it.
+Format 2. One SQLite file (WAL, synced at each commit) and, while a run lives, one window file beside it.
 
 A row is its destination (a *target*: an URL and the environment behind its keys), its source's
 *content* and its number there. A *copy* is a content at a target; a run begun with `--again` does not
 look at what others did to it.
 
+    form      a name for this ledger, by which its runs know it again
     targets   an URL, an environment          keys      salted hashes of the keys that open it
     contents  what a source holds             versions  the lengths and digests it was seen with
     copies    a content at a target           runs      when, what, its live leg, and whether it ended
     spans     delivered stretches of a copy: first to last row, never touching or overlapping
-    words     copy, row, run → how a row ended that was not delivered, and in which leg
+    words     copy, row, run → how a row ended that was not delivered, and in which leg; `doubted`: whether it
+              was ever ambiguous in this run, so that the rows ever recorded as delivered or ambiguous are
+              those in spans and the doubted words, whatever was settled or sent again since
     batches   rows announced by a live run, and the page of the window that holds their state
     samples   how a run went over time, of a bounded size, for its report alone
+
+`format` of a content and of a run's copy: in which format it was recorded. What format 1 recorded has no
+part (records path, sheet), and its mapping digests are made in another way. A ledger of format 1 is brought
+to this format when something opens it that may write (`upgrading`).
 
 A *leg* is a run from its beginning, or a resume, to its end; legs are numbered over all runs. Each has
 its own window: a memory-mapped file, one byte a row in flight, written out in advance. It outlives a

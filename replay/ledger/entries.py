@@ -18,10 +18,11 @@ Ended = tuple[int, int, Result]
 
 _DROP_BETWEEN: Final = "DELETE FROM words WHERE copy = ? AND row >= ? AND row <= ? AND run = ?"
 _WRITE: Final = (
-    "INSERT INTO words SELECT ?, ?, runs.id, leg, ?, ?, ?, reasons.id"
+    "INSERT INTO words SELECT ?, ?, runs.id, leg, ?, ?, ?, reasons.id, ?"
     " FROM runs, reasons WHERE runs.id = ? AND text = ?"
     " ON CONFLICT (copy, row, run) DO UPDATE SET leg = excluded.leg, outcome = excluded.outcome,"
-    " status = excluded.status, attempts = excluded.attempts, reason = excluded.reason"
+    " status = excluded.status, attempts = excluded.attempts, reason = excluded.reason,"
+    " doubted = words.doubted OR excluded.doubted"
 )
 
 
@@ -64,7 +65,16 @@ def _write_words(store: Store, run: int, words: dict[tuple[int, int], Result]) -
     store.tell_many(
         _WRITE,
         [
-            (copy, row, result.outcome.value, result.status, result.attempts, run, result.reason)
+            (
+                copy,
+                row,
+                result.outcome.value,
+                result.status,
+                result.attempts,
+                result.outcome is Outcome.AMBIGUOUS,
+                run,
+                result.reason,
+            )
             for (copy, row), result in told.items()
         ],
     )

@@ -11,6 +11,7 @@ from replay.errors import BusyError, StorageError
 from replay.ledger import recovery
 from replay.ledger.book import Book
 from replay.ledger.contents import Content, Resolved, of_uid, remember, resolve
+from replay.ledger.schema import FORMAT
 from replay.ledger.targets import Destination, find_target, remember_target
 from replay.ledger.window import Window, boot_id
 from replay.records import Outcome
@@ -110,8 +111,8 @@ def _live(store: Store, opening: Opening, run: int, target: int) -> Book:
     copies = _copies(store, opening, target)
     _refuse_if_busy(store, run, copies.values())
     store.tell_many(
-        "INSERT INTO run_copies VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        [(copy, run, opening.mapping) for copy in set(copies.values())],
+        "INSERT INTO run_copies VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [(copy, run, opening.mapping, FORMAT) for copy in set(copies.values())],
     )
     leg = int(store.one("SELECT max(leg) + 1 FROM runs"))
     window = recovery.window_name(opening.name, leg)

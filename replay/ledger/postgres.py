@@ -22,6 +22,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from replay.errors import StorageError, UsageError
+from replay.ledger import upgrading
 from replay.ledger.base import Store
 from replay.ledger.postgres_faults import words_of
 from replay.ledger.postgres_schema import FORMAT, SCHEMA_NAME, STATEMENTS
@@ -61,10 +62,14 @@ class PostgresStore(Store):
         windows: Path,
         busy_seconds: float = BUSY_SECONDS,
         lease_seconds: float | None = None,
+        *,
+        reading: bool = False,
     ) -> None:
         self.name = name
         self._url = url
         self._busy_seconds = busy_seconds
+        self._reading = reading
+        self._windows = windows
         self.lease_seconds = LEASE_SECONDS if lease_seconds is None else lease_seconds
         self._held_at: float | None = None
         self._lock = threading.RLock()
@@ -76,7 +81,6 @@ class PostgresStore(Store):
         except BaseException:
             self._db.close()
             raise
-        self.path = windows / f"postgres-{self.one(_NAME)}"
 
     def reconnect(self) -> None:
         """Begin anew after a fault, for those who can tell what of theirs was written."""
@@ -199,7 +203,8 @@ class PostgresStore(Store):
         with self.transaction():
             if self.one("SELECT to_regclass(?)", f"{SCHEMA_NAME}.form") is None:
                 self._create()
-        version = self.one("SELECT format FROM form")
+        self.path = self._windows / f"postgres-{self.one(_NAME)}"
+        version = self._format_now()
         if version is None:
             raise self.damaged("it does not say which format it has")
         if version != FORMAT:
@@ -208,6 +213,20 @@ class PostgresStore(Store):
                 f"(format {version}; this one knows {FORMAT}). "
                 "Upgrade: pip install --upgrade hackle-replay."
             )
+
+    def _format_now(self) -> int | None:
+        """The format of the ledger, after one of format 1 was brought to this one, or is read as it is."""
+        version: int | None = self.one(_FORMAT)
+        if version != upgrading.OLD_FORMAT:
+            return version
+        if self._reading:
+            upgrading.read_as_new(self, SCHEMA_NAME, is_named=True)
+            return FORMAT
+        with self.transaction():
+            if self.one(_FORMAT) == upgrading.OLD_FORMAT:
+                upgrading.refuse_live(self)
+                upgrading.upgrade_database(self)
+        return int(self.one(_FORMAT))
 
     def _create(self) -> None:
         self.tell(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA_NAME}")
@@ -218,6 +237,7 @@ class PostgresStore(Store):
 
 
 _NAME: Final = "SELECT name FROM form"
+_FORMAT: Final = "SELECT format FROM form"
 _BEGIN: Final = f"BEGIN; SELECT pg_advisory_xact_lock_shared({_LOCK})"
 _BEGIN_ALONE: Final = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})"
 

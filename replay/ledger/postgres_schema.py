@@ -17,7 +17,7 @@ from typing import Final
 from replay.ledger.schema import SPAN_SEAL
 
 SCHEMA_NAME: Final = "hackle_replay"
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 SCHEMA: Final = f"""
 CREATE TABLE form (format BIGINT NOT NULL, name TEXT NOT NULL);
@@ -26,7 +26,9 @@ CREATE TABLE targets (
   id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, url TEXT NOT NULL, environment BIGINT NOT NULL,
   is_private BOOLEAN NOT NULL, UNIQUE (url, environment, is_private));
 CREATE TABLE keys (target BIGINT NOT NULL, hash BYTEA NOT NULL, PRIMARY KEY (target, hash));
-CREATE TABLE contents (id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, uid TEXT NOT NULL UNIQUE);
+CREATE TABLE contents (
+  id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, uid TEXT NOT NULL UNIQUE,
+  format BIGINT NOT NULL DEFAULT 2);
 CREATE TABLE versions (
   length BIGINT NOT NULL, digest TEXT NOT NULL, content BIGINT NOT NULL, grows BOOLEAN NOT NULL,
   reach BIGINT NOT NULL, head TEXT NOT NULL, PRIMARY KEY (length, digest));
@@ -40,7 +42,8 @@ CREATE TABLE runs (
   leg BIGINT NOT NULL, "window" TEXT NOT NULL, boot TEXT NOT NULL, commits BIGINT NOT NULL DEFAULT 0,
   requests BIGINT NOT NULL DEFAULT 0, retries BIGINT NOT NULL DEFAULT 0,
   duplicates BIGINT NOT NULL DEFAULT 0);
-CREATE TABLE run_copies (copy BIGINT NOT NULL, run BIGINT NOT NULL, mapping TEXT, PRIMARY KEY (copy, run));
+CREATE TABLE run_copies (
+  copy BIGINT NOT NULL, run BIGINT NOT NULL, mapping TEXT, format BIGINT NOT NULL, PRIMARY KEY (copy, run));
 CREATE INDEX run_copies_by_run ON run_copies (run);
 CREATE TABLE spans (
   copy BIGINT NOT NULL, run BIGINT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL,
@@ -51,7 +54,7 @@ CREATE INDEX reasons_by_text ON reasons USING hash (text);
 CREATE TABLE words (
   copy BIGINT NOT NULL, row BIGINT NOT NULL, run BIGINT NOT NULL, leg BIGINT NOT NULL,
   outcome TEXT NOT NULL, status BIGINT, attempts BIGINT NOT NULL, reason BIGINT NOT NULL,
-  PRIMARY KEY (copy, row, run));
+  doubted BOOLEAN NOT NULL, PRIMARY KEY (copy, row, run));
 CREATE INDEX words_by_run ON words (run, outcome);
 CREATE TABLE batches (
   run BIGINT NOT NULL, page BIGINT NOT NULL, rows BYTEA NOT NULL, PRIMARY KEY (run, page));

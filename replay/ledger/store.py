@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from replay.errors import StorageError
+from replay.ledger import upgrading
 from replay.ledger.base import Store
 from replay.ledger.faults import words_of
 from replay.ledger.schema import APPLICATION_ID, FORMAT, STATEMENTS
@@ -30,10 +31,11 @@ class SqliteStore(Store):
     After a fault within a transaction no other one begins: what the disk holds is no longer known.
     """
 
-    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS, *, reading: bool = False) -> None:
         self.path = path
         self.name = str(path)
         self._busy_seconds = busy_seconds
+        self._reading = reading
         self._lock = threading.RLock()
         self._failed: StorageError | None = None
         with self.in_words():
@@ -131,6 +133,7 @@ class SqliteStore(Store):
             with self.transaction():
                 if self._is_empty():
                     self._create()
+        self._bring_to_format()
         self._check()
 
     def _is_empty(self) -> bool:
@@ -165,6 +168,7 @@ class SqliteStore(Store):
     def _create(self) -> None:
         for statement in STATEMENTS:
             self._db.execute(statement)
+        self._db.execute("INSERT INTO form VALUES (?)", (upgrading.new_name(),))
         self._db.execute("INSERT INTO salt VALUES (?)", (os.urandom(16),))
         self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         self._db.execute(f"PRAGMA user_version = {FORMAT}")
@@ -178,14 +182,34 @@ class SqliteStore(Store):
                 f"(format {version}; this one knows {FORMAT}). "
                 "Upgrade: pip install --upgrade hackle-replay."
             )
+        is_old = self._reading and version == upgrading.OLD_FORMAT
+        self._check_tables(version, upgrading.old_statements() if is_old else set(STATEMENTS))
+
+    def _check_tables(self, version: int, wanted: set[str]) -> None:
         tables = {text for (text,) in self.ask("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-        if version < FORMAT or tables != set(STATEMENTS):
-            raise self.damaged(f"its tables are not those of format {FORMAT}")
+        if version < upgrading.OLD_FORMAT or tables != wanted:
+            raise self.damaged(f"its tables are not those of format {version or FORMAT}")
+
+    def _bring_to_format(self) -> None:
+        """Bring a file of format 1 to this format, or read it as it is."""
+        if self.one("PRAGMA user_version") != upgrading.OLD_FORMAT:
+            return
+        if self._reading:
+            upgrading.read_as_new(self, "main", is_named=False)
+            return
+        self.verify()
+        with self.transaction():
+            if self.one("PRAGMA user_version") == upgrading.OLD_FORMAT:
+                self._check_tables(upgrading.OLD_FORMAT, upgrading.old_statements())
+                upgrading.refuse_live(self)
+                upgrading.upgrade_file(self)
+                self._db.execute(f"PRAGMA user_version = {FORMAT}")
 
 
-def open_file(path: Path, busy_seconds: float = BUSY_SECONDS) -> Store:
+def open_file(path: Path, busy_seconds: float = BUSY_SECONDS, *, reading: bool = False) -> Store:
     """Open a ledger file, making it where there is none.
 
-    `busy_seconds`: how long to wait while another process holds it. Raises StorageError in words.
+    `busy_seconds`: how long to wait while another process holds it. `reading`: nothing will be written, and
+    one of an older format stays as it is. Raises StorageError in words.
     """
-    return SqliteStore(path, busy_seconds)
+    return SqliteStore(path, busy_seconds, reading=reading)

@@ -44,7 +44,7 @@ def opened(settings: RunSettings) -> Iterator[Store | None]:
     if settings.dry_run and isinstance(place, Path) and not place.exists():
         yield None
         return
-    with open_ledger(place, settings.runs) as store:
+    with open_ledger(place, settings.runs, reading=settings.dry_run) as store:
         yield store
 
 
@@ -92,9 +92,12 @@ def opening_of(plan: Plan, settings: RunSettings, run: str, command: str, *, res
     )
 
 
-def ledger_opened(folder: RunFolder) -> Store:
-    """The ledger that knows a run, opened. Raises StorageError where it is gone."""
-    return open_ledger(ledger_of(folder), folder.path.parent)
+def ledger_opened(folder: RunFolder, *, reading: bool = False) -> Store:
+    """The ledger that knows a run, opened; `reading`: nothing will be written to it.
+
+    Raises StorageError where it is gone.
+    """
+    return open_ledger(ledger_of(folder), folder.path.parent, reading=reading)
 
 
 def refuse_live(store: Store, run: str) -> None:
@@ -106,7 +109,7 @@ def refuse_live(store: Store, run: str) -> None:
 def is_at_work(folder: RunFolder) -> bool:
     """Whether a process is at work on a run, as far as its ledger can be asked."""
     try:
-        with ledger_opened(folder) as store:
+        with ledger_opened(folder, reading=True) as store:
             return is_live_run(store, folder.run)
     except (StorageError, UsageError):
         return False

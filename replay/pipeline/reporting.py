@@ -125,7 +125,7 @@ def _how(folder: RunFolder) -> str:
 def _course(folder: RunFolder) -> tuple[Course, tuple[str, ...]]:
     """The course of a run, and what to say where it is not known."""
     try:
-        with open_ledger(ledger_of(folder)) as store:
+        with open_ledger(ledger_of(folder), reading=True) as store:
             run = run_id(store, folder.run)
             course = Course() if run is None else course_of(store, run)
     except StorageError as error:
