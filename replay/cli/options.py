@@ -187,7 +187,7 @@ class Sending:
     ] = False
     new_mapping: Annotated[
         bool,
-        typer.Option("--new-mapping", help="Send the rows that are left with another mapping than before."),
+        typer.Option("--new-mapping", help="Send what is left with another mapping than before."),
     ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but send.")] = False
     url: Annotated[str, typer.Option("--url", help="Where to send; http only to loopback.")] = hackle.URL

@@ -98,8 +98,7 @@ def read_as_new(store: Store, schema: str, *, is_named: bool) -> None:
     """
     for table, columns in _COLUMNS.items():
         store.tell(
-            f"CREATE TEMPORARY VIEW {table} AS"
-            f" SELECT {columns.format(of=f'{schema}.')} FROM {schema}.{table}"
+            f"CREATE TEMPORARY VIEW {table} AS SELECT {columns.format(of=f'{schema}.')} FROM {schema}.{table}"
         )
     if not is_named:
         store.tell("CREATE TEMPORARY VIEW form AS SELECT '' AS name")

@@ -113,9 +113,7 @@ class _Planning:
         """Note what a person should know of a source that earlier runs sent."""
         if comes_with_other_mapping(self.plan.job, identity, self.plan.known):
             rows = "1 row that was" if delivered == 1 else f"{delivered:,} rows that were"
-            text = (
-                f"{source.name}: another one than it was sent with; {rows} delivered before: not sent again"
-            )
+            text = f"{source.name}: another one than before; {rows} delivered are not sent again"
             self.plan.notes.append(("mapping", text))
 
     def refuse_unseen(self) -> None:

@@ -70,8 +70,8 @@ def refuse_changed(name: str, job: Job, identity: Identity, known: Known) -> Non
         if has_delivered(known.store, known.target, resolved.changed_from):
             raise UsageError(
                 f"{name}: rows of a file that begins like this one were delivered, but this one goes on "
-                "otherwise: sending it would send rows twice. To correct rows that failed, fix the failed file "
-                "of their run and `replay resend` it; put rows that are new into a file of their own."
+                "otherwise: sending it would send rows twice. To correct rows that failed, fix the failed "
+                "file of their run and `replay resend` it; put new rows into a file of their own."
             )
         return
     if not known.new_mapping and comes_with_other_mapping(job, identity, known):
