@@ -138,9 +138,9 @@ class Mapping:
 
 def body_part(document: dict[str, Any]) -> dict[str, Any]:
     """What makes a body: `[event]`, `[user]`, `[time]`, and of `[source]` the texts that count as absent."""
-    part = {name: document[name] for name in _IN_BODY if name in document}
+    part: dict[str, Any] = {name: document[name] for name in _IN_BODY if name in document}
     absent = document.get("source", {}).get("absent")
-    return part if absent is None else part | {"absent": absent}
+    return part if absent is None else {**part, "absent": absent}
 
 
 def _parse_source(spec: Any, target: Target, origin: str) -> Source:

@@ -64,6 +64,12 @@ class Known:
     again: bool = False
     new_mapping: bool = False
 
+    def copy(self, content: int | None) -> int | None:
+        """The copy of a content at the target, if any of it was sent there."""
+        if self.store is None or self.target is None or content is None:
+            return None
+        return copy_of(self.store, self.target, content)
+
     def history(self, uid: str) -> History | None:
         """The past of a content by its name; None where it has none."""
         if self.store is None or self.target is None:

@@ -7,19 +7,17 @@ from cli.desk import MAP, Server, reply
 from cli.test_sent_before import grow, memos, resend, skipped
 
 import replay
+from replay.pipeline.refusing import whole_digest
 
 OTHER = MAP.replace('memo = "memo"', 'note = "memo"')
 RULES = MAP + '[rules]\nevent-key-charset = "error"\n'
 
 
-def as_recorded_before(desk, digest=None):
+def as_recorded_before(desk):
     """Let the ledger's runs be recorded as format 1 did: by a digest of the whole document."""
-    from replay.mapping import Mapping
-    from replay.pipeline.refusing import _digest
-
-    document = Mapping.load(desk.folder / "map.toml").document()
+    digest = whole_digest(replay.Mapping.load(desk.folder / "map.toml"))
     with sqlite3.connect(desk.folder / "replay-runs" / "ledger.sqlite") as ledger:
-        ledger.execute("UPDATE run_copies SET format = 1, mapping = ?", (digest or _digest(document),))
+        ledger.execute("UPDATE run_copies SET format = 1, mapping = ?", (digest,))
 
 
 def message(ended):

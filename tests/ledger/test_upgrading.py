@@ -262,9 +262,9 @@ def test_an_upgrade_that_is_killed_changed_nothing_and_is_done_by_the_next(
     if done.returncode:
         assert format_of(old.place) == 1
     with open_ledger(old.place, tmp_path) as store:
-        assert [
-            row for row, said in said_of(store, 1, range(1, 11)).items() if said is Outcome.DELIVERED
-        ] == [*range(1, 6)]
+        assert [row for row, said in said_of(store, 1, range(1, 11)).items() if said is Outcome.DELIVERED] == [
+            *range(1, 6)
+        ]
         assert doubted(store) == [6, 7]
         assert formats(store) == [1, 1]
 
