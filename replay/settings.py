@@ -330,6 +330,7 @@ class RunSettings:
     sandbox: bool = False
     again: bool = False
     same_target: bool = False
+    new_mapping: bool = False
     cluster: str | None = None
     key_file: Path | None = None
     accept_ledger: bool = False

@@ -189,6 +189,10 @@ class Sending:
         bool,
         typer.Option("--accept-ledger", help="Go on with a ledger that knows less than the runs folder."),
     ] = False
+    new_mapping: Annotated[
+        bool,
+        typer.Option("--new-mapping", help="Send what is left with another mapping than before."),
+    ] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do everything but send.")] = False
     url: Annotated[
         str | None,
@@ -237,6 +241,7 @@ class Sending:
             again=self.again,
             same_target=self.same_target,
             accept_ledger=self.accept_ledger,
+            new_mapping=self.new_mapping,
             cluster=self.cluster,
             key_file=self.api_key_file,
         )

@@ -96,6 +96,8 @@ def resend(
     folder, what = run_to_resend(run_or_file, sending.runs)
     aimed = aim(folder, run_or_file, sending.url, sandbox=sending.sandbox)
     sending = replace(sending, url=aimed.url, sandbox=aimed.sandbox)
+    if understanding.map_ is not None:
+        sending = replace(sending, new_mapping=True)
     command = Command("resend", sending, talking, started, aim=aimed)
     mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
 

@@ -34,6 +34,8 @@ LONG_SECONDS: Final = 600.0
 OUTLIVE: Final = "run it in `tmux` or with `nohup`, so that it outlives the terminal"
 KEYS_LINES: Final = 2
 RULES_SHOWN: Final = 3
+RUNS_SHOWN: Final = 3
+NOTES_SHOWN: Final = 5
 
 
 def show_plan(plan: Plan, settings: RunSettings, given: Sequence[str] = ()) -> None:
@@ -64,6 +66,7 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
         f"{plan.read:,} read, {plan.valid:,} to send, {plan.invalid:,} invalid, "
         f"{plan.skipped.total():,} skipped{_causes(plan.skipped)}",
     )
+    yield from _history_lines(plan)
     if plan.ambiguous:
         yield (
             "ambiguous",
@@ -114,6 +117,21 @@ def _unprotected(settings: RunSettings) -> Iterator[tuple[str, str]]:
     if places := unprotected(settings):
         named = clean(", ".join(map(str, places)))
         yield "open", f"others may be able to write to {named}: the file system keeps no permissions"
+def _history_lines(plan: Plan) -> Iterator[tuple[str, str]]:
+    """What earlier runs did to the rows."""
+    runs = [(run, rows) for run, rows in reversed(plan.delivered_in.items()) if rows]
+    for run, rows in runs[:RUNS_SHOWN]:
+        yield "delivered", f"{_rows(rows)} taken as delivered in run {run}"
+    if more := runs[RUNS_SHOWN:]:
+        yield "", f"{_rows(sum(rows for _, rows in more))} in {len(more):,} earlier runs"
+    for label, text in plan.notes[:NOTES_SHOWN]:
+        yield label, clean(text)
+    if hidden := plan.notes[NOTES_SHOWN:]:
+        yield "", f"and {len(hidden):,} more notes of this kind"
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"
 
 
 def _source_lines(plan: Plan) -> Iterator[tuple[str, str]]:

@@ -3,12 +3,13 @@
 Format 2. One SQLite file (WAL, synced at each commit) and, while a run lives, one window file beside it.
 
 A row is its destination (a *target*: an URL and the environment behind its keys), its source's
-*content* and its number there. A *copy* is a content at a target; a run begun with `--again` does not
-look at what others did to it.
+*content* (with the part of it that was read, such as one array of records) and its number there. A *copy*
+is a content at a target; a run begun with `--again` does not look at what others did to it.
 
     form      a name for this ledger, by which its runs know it again
     targets   an URL, an environment          keys      salted hashes of the keys that open it
     contents  what a source holds             versions  the lengths and digests it was seen with
+    heads     the first rows of a content     readings  on which lines a run found the rows of a copy
     copies    a content at a target           runs      when, what, its live leg, and whether it ended
     spans     delivered stretches of a copy: first to last row, never touching or overlapping
     words     copy, row, run → how a row ended that was not delivered, and in which leg; `doubted`: whether it
@@ -51,9 +52,13 @@ from replay.ledger.asking import (
     busy,
     content_of_uid,
     copy_of,
-    has_delivered,
+    has_any_arrived,
+    has_arrived,
     has_words,
     is_live_run,
+    knows_old_contents,
+    lacks_part,
+    last_mapping,
     mappings_delivered,
     rows_left,
     rows_recorded,
@@ -65,12 +70,14 @@ from replay.ledger.asking import (
 )
 from replay.ledger.base import Store
 from replay.ledger.book import Book
-from replay.ledger.contents import Content, Resolved, beginnings, lengths, resolve
+from replay.ledger.contents import Content, FirstRows, Resolved, beginnings, lengths, resolve
 from replay.ledger.ends import NO_SLOT
+from replay.ledger.heads import KEPT_ROWS, SHARED_ROWS, entry
 from replay.ledger.history import History, Past
 from replay.ledger.marks import Marks
 from replay.ledger.opening import Opening, Totals, begin, recover_dead, reopen, totals
 from replay.ledger.places import open_ledger
+from replay.ledger.readings import Reading, readings_of
 from replay.ledger.samples import samples_of, write_samples
 from replay.ledger.settling import settle
 from replay.ledger.shares import (
@@ -89,16 +96,20 @@ from replay.ledger.targets import Destination, environment_of, find_target, open
 
 __all__ = [
     "FILE_NAME",
+    "KEPT_ROWS",
     "NO_SLOT",
+    "SHARED_ROWS",
     "Book",
     "Claim",
     "Content",
     "Destination",
     "End",
+    "FirstRows",
     "History",
     "Marks",
     "Opening",
     "Past",
+    "Reading",
     "Resolved",
     "Share",
     "Standing",
@@ -111,16 +122,22 @@ __all__ = [
     "copy_of",
     "deal",
     "drop_news",
+    "entry",
     "environment_of",
     "find_target",
-    "has_delivered",
+    "has_any_arrived",
+    "has_arrived",
     "has_words",
     "is_live_run",
+    "knows_old_contents",
+    "lacks_part",
+    "last_mapping",
     "lengths",
     "mappings_delivered",
     "news",
     "open_ledger",
     "opens",
+    "readings_of",
     "recover_dead",
     "reopen",
     "resolve",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from replay.errors import BusyError
 from replay.ledger.batches import PLACE_BYTES
 from replay.ledger.recovery import window_path
+from replay.ledger.schema import OLD_FORMAT
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
@@ -28,16 +29,20 @@ def content_of_uid(store: Store, uid: str) -> int | None:
     return None if known is None else int(known)
 
 
-def has_delivered(store: Store, target: int, contents: Iterable[int]) -> bool:
-    """Whether any row of some contents was delivered to a target."""
-    return any(
-        store.one(
-            "SELECT 1 FROM spans JOIN copies ON copies.id = copy WHERE target = ? AND content = ? LIMIT 1",
-            target,
-            content,
-        )
-        for content in contents
-    )
+def has_any_arrived(store: Store, target: int, contents: Iterable[int]) -> bool:
+    """Whether any row of some contents was delivered to a target, or is ambiguous there."""
+    copies = (copy_of(store, target, content) for content in contents)
+    return any(copy is not None and has_arrived(store, copy) for copy in copies)
+
+
+def lacks_part(store: Store, content: int) -> bool:
+    """Whether a content was recorded by format 1, which did not say which part of it was read."""
+    return bool(store.one("SELECT format FROM contents WHERE id = ?", content) == OLD_FORMAT)
+
+
+def knows_old_contents(store: Store) -> bool:
+    """Whether any content was recorded by format 1."""
+    return store.one("SELECT 1 FROM contents WHERE format = ? LIMIT 1", OLD_FORMAT) is not None
 
 
 def mappings_delivered(store: Store, copy: int) -> set[str]:
@@ -64,6 +69,21 @@ def rows_recorded(store: Store) -> dict[str, int]:
     ):
         known.update({run: int(rows) for run, rows in store.ask(statement)})
     return {name: known[run] for run, name in store.ask("SELECT id, name FROM runs")}
+def last_mapping(store: Store, copy: int) -> str | None:
+    """The digest of the mapping that was last accepted for rows of a copy; None where none was recorded."""
+    found = store.one(
+        "SELECT mapping FROM run_copies WHERE copy = ? AND mapping IS NOT NULL ORDER BY run DESC LIMIT 1",
+        copy,
+    )
+    return None if found is None else str(found)
+
+
+def has_arrived(store: Store, copy: int) -> bool:
+    """Whether any row of a copy was delivered, or is ambiguous."""
+    return bool(
+        store.one("SELECT 1 FROM spans WHERE copy = ? LIMIT 1", copy)
+        or store.one("SELECT 1 FROM words WHERE copy = ? AND outcome = 'ambiguous' LIMIT 1", copy)
+    )
 
 
 def run_id(store: Store, name: str) -> int | None:

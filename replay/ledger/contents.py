@@ -7,22 +7,42 @@ begin with to be it, grown (its *beginnings*). How far the rows of that sighting
     that has lost its last line end           the same: with one appended it is a known one
     that begins with a beginning, of which    the content, grown
       the reach is the content's farthest
+    all of whose rows are a content's first   the content, cut: its reach is 0, so that it never grows
     that begins with a nearer one             changed: its next rows are not those sent before
     whose first rows only are known           changed
+
+A content without a row that can be read is compared with none but its own bytes, and none with it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from replay.ledger.heads import heads_like, remember_head, share_rows
+from replay.ledger.schema import OLD_FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from replay.ledger.base import Store
+    from replay.ledger.readings import Reading
 
 Version = tuple[int, str]
 """(length, digest) of some first bytes"""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstRows:
+    """The first rows of a content.
+
+    `entries`: see `heads`; `are_all`: it has no other rows that can be read. `old_heads`: the heads of the
+    header alone and of 1 to SHARED_ROWS rows, as format 1 keeps one of them.
+    """
+
+    entries: bytes
+    are_all: bool
+    old_heads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +52,9 @@ class Content:
     `length` and `digest` of all its decompressed bytes; `marks`: digests of its beginnings, by
     length, of every length that `lengths` gives and it has; `head`: a digest of its header and first
     rows; `beginnings`: what a file must begin with to be this one grown, so chosen that nothing
-    appended can change a row that was sent (see the function `beginnings`).
+    appended can change a row that was sent (see the function `beginnings`). `first`: its first rows, and
+    what tells them from others; None where nobody looked yet. `reading`: how many rows it was read as, and
+    on which lines. `older`: what format 1 calls the same content, where that is another name.
     """
 
     length: int
@@ -40,6 +62,9 @@ class Content:
     head: str
     marks: Mapping[int, str] = field(default_factory=dict, repr=False)
     beginnings: tuple[Version, ...] = ()
+    first: FirstRows | None = None
+    reading: Reading | None = None
+    older: Content | None = None
 
     @property
     def uid(self) -> str:
@@ -57,12 +82,13 @@ class Resolved:
     """A content as the ledger knows it: `id` None where it is new; `uid` is its name for good.
 
     `changed_from`: known contents that begin with the same rows, but are neither this one nor a
-    beginning of it.
+    beginning of it. `is_cut`: it has the first rows of that content, and ends before its end.
     """
 
     id: int | None
     uid: str
     changed_from: tuple[int, ...] = ()
+    is_cut: bool = False
 
 
 def beginnings(
@@ -88,28 +114,37 @@ def lengths(store: Store) -> list[int]:
 
 
 def resolve(store: Store, content: Content) -> Resolved:
-    """Which known content this is: one of the same bytes, or the one that it continues."""
+    """Which known content this is: one of the same bytes, one that it continues, or one it is cut from."""
     known = _seen(store, content)
-    if known is None:
-        known = _continued(store, content.marks)
-    if known is None:
-        return Resolved(None, content.uid, _changed(store, content))
-    return Resolved(known, str(store.one("SELECT uid FROM contents WHERE id = ?", known)))
+    if known is not None:
+        return Resolved(known, _uid(store, known), is_cut=_was_cut(store, content))
+    if content.first is None or not content.first.entries:
+        return Resolved(None, content.uid)
+    known = _continued(store, content)
+    if known is not None:
+        return Resolved(known, _uid(store, known))
+    alike = heads_like(store, content.first.entries)
+    if content.first.are_all:
+        for known, entries in alike:
+            if entries.startswith(content.first.entries):
+                return Resolved(known, _uid(store, known), is_cut=True)
+    return Resolved(None, content.uid, _changed(store, content, alike))
 
 
 def remember(store: Store, content: Content, resolved: Resolved) -> int:
     """Write down a content as it is now; returns its id. Within a transaction."""
     known = resolved.id if resolved.id is not None else of_uid(store, resolved.uid)
+    if content.first is None or not content.first.entries:
+        return known
+    reach = 0 if resolved.is_cut else content.reach
     versions = {(content.length, content.digest): False} | dict.fromkeys(content.beginnings, True)
     store.tell_many(
         "INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (length, digest) DO UPDATE"
         " SET grows = versions.grows OR excluded.grows, reach = greatest(versions.reach, excluded.reach)",
-        [
-            (length, digest, known, grows, content.reach, content.head)
-            for (length, digest), grows in versions.items()
-        ],
+        [(length, digest, known, grows, reach, content.head) for (length, digest), grows in versions.items()],
     )
+    remember_head(store, known, content.first.entries)
     return known
 
 
@@ -119,6 +154,18 @@ def of_uid(store: Store, uid: str) -> int:
     return int(store.one("SELECT id FROM contents WHERE uid = ?", uid))
 
 
+def _uid(store: Store, content: int) -> str:
+    return str(store.one("SELECT uid FROM contents WHERE id = ?", content))
+
+
+def _was_cut(store: Store, content: Content) -> bool:
+    """Whether the content was seen with these bytes as one that is cut."""
+    reach = store.one(
+        "SELECT reach FROM versions WHERE length = ? AND digest = ?", content.length, content.digest
+    )
+    return bool(reach == 0)
+
+
 def _seen(store: Store, content: Content) -> int | None:
     """The content that was seen with these bytes, or with these and a line end."""
     with_end = [version for version in content.beginnings if version[0] > content.length]
@@ -126,23 +173,68 @@ def _seen(store: Store, content: Content) -> int | None:
         known = store.one("SELECT content FROM versions WHERE length = ? AND digest = ?", length, digest)
         if known is not None:
             return int(known)
-    return None
+    if content.older is None:
+        return None
+    known = _seen(store, content.older)
+    return known if known is not None and _is_old(store, known) else None
 
 
-def _continued(store: Store, marks: Mapping[int, str]) -> int | None:
+def _continued(store: Store, content: Content) -> int | None:
     """The content that these bytes continue from its farthest reach."""
-    for length in sorted(marks, reverse=True):
+    for length in sorted(content.marks, reverse=True):
         known = store.one(
-            "SELECT content FROM versions AS here WHERE length = ? AND digest = ? AND grows"
+            "SELECT content FROM versions AS here WHERE length = ? AND digest = ? AND grows AND head <> ?"
             " AND reach = (SELECT max(reach) FROM versions WHERE content = here.content)",
             length,
-            marks[length],
+            content.marks[length],
+            _header_alone(content),
         )
         if known is not None:
             return int(known)
-    return None
+    if content.older is None:
+        return None
+    known = _continued(store, replace(content.older, first=content.first))
+    return known if known is not None and _is_old(store, known) else None
 
 
-def _changed(store: Store, content: Content) -> tuple[int, ...]:
-    found = store.ask("SELECT DISTINCT content FROM versions WHERE head = ? ORDER BY content", content.head)
-    return tuple(int(known) for (known,) in found)
+def _header_alone(content: Content) -> str:
+    """The head that format 1 kept of contents without a row: none is such a one grown."""
+    return content.first.old_heads[0] if content.first is not None and content.first.old_heads else ""
+
+
+def _is_old(store: Store, content: int) -> bool:
+    return bool(store.one("SELECT format FROM contents WHERE id = ?", content) == OLD_FORMAT)
+
+
+def _changed(store: Store, content: Content, alike: list[tuple[int, bytes]]) -> tuple[int, ...]:
+    """The contents that this one shares its first rows with, or begins with in part."""
+    assert content.first is not None
+    shared = {known for known, entries in alike if share_rows(content.first.entries, entries)}
+    return tuple(sorted(shared | _begun_with(store, content) | _old_with_head(store, content)))
+
+
+def _begun_with(store: Store, content: Content) -> set[int]:
+    """Contents with whose bytes, as they were once, this one begins."""
+    found = {
+        store.one(
+            "SELECT content FROM versions WHERE length = ? AND digest = ? AND grows AND head <> ?",
+            length,
+            digest,
+            _header_alone(content),
+        )
+        for length, digest in content.marks.items()
+    }
+    return {int(known) for known in found if known is not None}
+
+
+def _old_with_head(store: Store, content: Content) -> set[int]:
+    """Contents of format 1 that share their first rows: it kept a digest of 20 of them, or of all."""
+    heads = content.first.old_heads[1:] if content.first is not None else ()
+    if not heads or store.one("SELECT 1 FROM contents WHERE format = ? LIMIT 1", OLD_FORMAT) is None:
+        return set()
+    found = store.ask(
+        "SELECT DISTINCT content, head FROM versions AS here JOIN contents ON contents.id = content"
+        " WHERE format = ? AND reach = (SELECT max(reach) FROM versions WHERE content = here.content)",
+        OLD_FORMAT,
+    )
+    return {int(known) for known, head in found if head in heads}

@@ -19,7 +19,8 @@ _TRIED: Final = frozenset({"rejected", "exhausted", "ambiguous"})
 class Past:
     """What is known of a stretch of rows of one copy, by row number.
 
-    `delivered`: by other runs, as (first, last) stretches; `ambiguous`: rows that another run left
+    `delivered`: by other runs, as (first, last) stretches; `delivered_by`: the same by the run's name;
+    `ambiguous`: rows that another run left
     so and none delivered, and its name; `own` and `own_delivered`: how this run has ended rows already.
     """
 
@@ -27,6 +28,7 @@ class Past:
     ambiguous: dict[int, str] = field(default_factory=dict)
     own: dict[int, Outcome] = field(default_factory=dict)
     own_delivered: list[tuple[int, int]] = field(default_factory=list)
+    delivered_by: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
 
     def was_delivered(self, row: int) -> bool:
         """Whether another run delivered this row."""
@@ -52,17 +54,23 @@ class History:
         self._run = run
         self._again = again
         reach = store.ask(
-            "SELECT run, min(first), max(last) FROM spans WHERE copy = ? GROUP BY run ORDER BY run", copy
+            "SELECT run, min(first), max(last), name FROM spans JOIN runs ON runs.id = run"
+            " WHERE copy = ? GROUP BY run, name ORDER BY run",
+            copy,
         )
         self._reach = [part for part in reach if part[0] == run or not again]
 
     def past(self, first: int, last: int) -> Past:
         """What is known of the rows from `first` to `last`."""
         past = Past()
-        for run, lowest, highest in self._reach:
+        for run, lowest, highest, name in self._reach:
             if lowest <= last and highest >= first:
-                found = past.own_delivered if run == self._run else past.delivered
-                found.extend(spans.between(self._store, self._copy, run, first, last))
+                found = spans.between(self._store, self._copy, run, first, last)
+                if run == self._run:
+                    past.own_delivered.extend(found)
+                else:
+                    past.delivered.extend(found)
+                    past.delivered_by[name] = found
         self._add_words(past, first, last)
         return past
 

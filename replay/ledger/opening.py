@@ -11,6 +11,7 @@ from replay.errors import BusyError, StorageError
 from replay.ledger import recovery
 from replay.ledger.book import Book
 from replay.ledger.contents import Content, Resolved, of_uid, remember, resolve
+from replay.ledger.readings import remember_readings
 from replay.ledger.schema import FORMAT
 from replay.ledger.targets import Destination, find_target, remember_target
 from replay.ledger.window import Window, boot_id
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from replay.ledger.base import Store
+    from replay.ledger.readings import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def _live(store: Store, opening: Opening, run: int, target: int) -> Book:
         "INSERT INTO run_copies VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [(copy, run, opening.mapping, FORMAT) for copy in set(copies.values())],
     )
+    remember_readings(store, run, _readings(opening, copies))
     leg = int(store.one("SELECT max(leg) + 1 FROM runs"))
     window = recovery.window_name(opening.name, leg)
     store.tell(
@@ -140,6 +143,16 @@ def _copies(store: Store, opening: Opening, target: int) -> dict[str, int]:
     ids = {resolved.uid: remember(store, content, resolved) for content, resolved in opening.contents}
     ids |= {uid: of_uid(store, uid) for uid in opening.carried if uid not in ids}
     return {uid: _copy(store, target, content) for uid, content in ids.items()}
+
+
+def _readings(opening: Opening, copies: dict[str, int]) -> dict[int, Reading]:
+    """How a run reads its copies; of two sources of one content, the longer one's reading."""
+    found: dict[int, Reading] = {}
+    for content, resolved in opening.contents:
+        copy = copies[resolved.uid]
+        if content.reading is not None:
+            found[copy] = max(found.get(copy, content.reading), content.reading)
+    return found
 
 
 def _copy(store: Store, target: int, content: int) -> int:

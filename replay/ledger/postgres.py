@@ -26,6 +26,7 @@ from replay.ledger import upgrading
 from replay.ledger.base import Store
 from replay.ledger.postgres_faults import words_of
 from replay.ledger.postgres_schema import FORMAT, SCHEMA_NAME, STATEMENTS
+from replay.ledger.schema import OLD_FORMAT
 from replay.ledger.window import boot_id, is_live
 
 if TYPE_CHECKING:
@@ -217,13 +218,13 @@ class PostgresStore(Store):
     def _format_now(self) -> int | None:
         """The format of the ledger, after one of format 1 was brought to this one, or is read as it is."""
         version: int | None = self.one(_FORMAT)
-        if version != upgrading.OLD_FORMAT:
+        if version != OLD_FORMAT:
             return version
         if self._reading:
             upgrading.read_as_new(self, SCHEMA_NAME, is_named=True)
             return FORMAT
         with self.transaction():
-            if self.one(_FORMAT) == upgrading.OLD_FORMAT:
+            if self.one(_FORMAT) == OLD_FORMAT:
                 upgrading.refuse_live(self)
                 upgrading.upgrade_database(self)
         return int(self.one(_FORMAT))

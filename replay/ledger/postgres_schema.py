@@ -33,6 +33,8 @@ CREATE TABLE versions (
   length BIGINT NOT NULL, digest TEXT NOT NULL, content BIGINT NOT NULL, grows BOOLEAN NOT NULL,
   reach BIGINT NOT NULL, head TEXT NOT NULL, PRIMARY KEY (length, digest));
 CREATE INDEX versions_by_content ON versions (content, reach);
+CREATE TABLE heads (content BIGINT PRIMARY KEY, opening TEXT NOT NULL, rows BYTEA NOT NULL);
+CREATE INDEX heads_by_opening ON heads (opening);
 CREATE TABLE copies (
   id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, target BIGINT NOT NULL, content BIGINT NOT NULL,
   UNIQUE (target, content));
@@ -45,6 +47,9 @@ CREATE TABLE runs (
 CREATE TABLE run_copies (
   copy BIGINT NOT NULL, run BIGINT NOT NULL, mapping TEXT, format BIGINT NOT NULL, PRIMARY KEY (copy, run));
 CREATE INDEX run_copies_by_run ON run_copies (run);
+CREATE TABLE readings (
+  copy BIGINT NOT NULL, run BIGINT NOT NULL, length BIGINT NOT NULL, rows BIGINT NOT NULL,
+  lines TEXT NOT NULL, PRIMARY KEY (copy, run));
 CREATE TABLE spans (
   copy BIGINT NOT NULL, run BIGINT NOT NULL, first BIGINT NOT NULL, last BIGINT NOT NULL,
   seal BIGINT NOT NULL CHECK (seal = {SPAN_SEAL}), CHECK (first <= last), PRIMARY KEY (copy, run, first));

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 FORMAT: Final = 2
+OLD_FORMAT: Final = 1
 APPLICATION_ID: Final = 0x48526570
 
 SPAN_SEAL: Final = "(copy * 7919 + run * 6101 + first * 31 + last * 17) % 65521"
@@ -24,6 +25,8 @@ CREATE TABLE versions (
   length INTEGER NOT NULL, digest TEXT NOT NULL, content INTEGER NOT NULL, grows INTEGER NOT NULL,
   reach INTEGER NOT NULL, head TEXT NOT NULL, PRIMARY KEY (length, digest)) WITHOUT ROWID;
 CREATE INDEX versions_twice ON versions (content, reach, grows, head);
+CREATE TABLE heads (content INTEGER PRIMARY KEY, opening TEXT NOT NULL, rows BLOB NOT NULL);
+CREATE INDEX heads_twice ON heads (opening, content, rows);
 CREATE TABLE copies (
   id INTEGER PRIMARY KEY, target INTEGER NOT NULL, content INTEGER NOT NULL, UNIQUE (target, content));
 CREATE TABLE runs (
@@ -37,6 +40,10 @@ CREATE TABLE run_copies (
   copy INTEGER NOT NULL, run INTEGER NOT NULL, mapping TEXT, format INTEGER NOT NULL,
   PRIMARY KEY (copy, run)) WITHOUT ROWID;
 CREATE INDEX run_copies_twice ON run_copies (run, mapping);
+CREATE TABLE readings (
+  copy INTEGER NOT NULL, run INTEGER NOT NULL, length INTEGER NOT NULL, rows INTEGER NOT NULL,
+  lines TEXT NOT NULL, PRIMARY KEY (copy, run)) WITHOUT ROWID;
+CREATE INDEX readings_twice ON readings (run, copy, length, rows, lines);
 CREATE TABLE spans (
   copy INTEGER NOT NULL, run INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
   seal INTEGER NOT NULL CHECK (seal = {SPAN_SEAL}), CHECK (first <= last),

@@ -13,7 +13,7 @@ from replay.errors import StorageError
 from replay.ledger import upgrading
 from replay.ledger.base import Store
 from replay.ledger.faults import words_of
-from replay.ledger.schema import APPLICATION_ID, FORMAT, STATEMENTS
+from replay.ledger.schema import APPLICATION_ID, FORMAT, OLD_FORMAT, STATEMENTS
 from replay.ledger.window import is_live
 
 if TYPE_CHECKING:
@@ -182,25 +182,25 @@ class SqliteStore(Store):
                 f"(format {version}; this one knows {FORMAT}). "
                 "Upgrade: pip install --upgrade hackle-replay."
             )
-        is_old = self._reading and version == upgrading.OLD_FORMAT
+        is_old = self._reading and version == OLD_FORMAT
         self._check_tables(version, upgrading.old_statements() if is_old else set(STATEMENTS))
 
     def _check_tables(self, version: int, wanted: set[str]) -> None:
         tables = {text for (text,) in self.ask("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-        if version < upgrading.OLD_FORMAT or tables != wanted:
+        if version < OLD_FORMAT or tables != wanted:
             raise self.damaged(f"its tables are not those of format {version or FORMAT}")
 
     def _bring_to_format(self) -> None:
         """Bring a file of format 1 to this format, or read it as it is."""
-        if self.one("PRAGMA user_version") != upgrading.OLD_FORMAT:
+        if self.one("PRAGMA user_version") != OLD_FORMAT:
             return
         if self._reading:
             upgrading.read_as_new(self, "main", is_named=False)
             return
         self.verify()
         with self.transaction():
-            if self.one("PRAGMA user_version") == upgrading.OLD_FORMAT:
-                self._check_tables(upgrading.OLD_FORMAT, upgrading.old_statements())
+            if self.one("PRAGMA user_version") == OLD_FORMAT:
+                self._check_tables(OLD_FORMAT, upgrading.old_statements())
                 upgrading.refuse_live(self)
                 upgrading.upgrade_file(self)
                 self._db.execute(f"PRAGMA user_version = {FORMAT}")

@@ -1,9 +1,10 @@
 """Ledgers of format 1: brought to this format in one transaction, or read as they are.
 
-Format 1 has no name for a file, does not mark the rows that were once ambiguous (`doubted`), and does not
-say in which format a content and a mapping were recorded. A run that was begun by an older version may
-still write: while one is live nothing is changed. An older version that has the ledger open and begins
-afterwards fails before its first row, because it does not fill `run_copies.format`.
+Format 1 has no name for a file, no first rows of contents (`heads`) and no `readings`, does not mark the
+rows that were once ambiguous (`doubted`), and does not say in which format a content and a mapping were
+recorded. A run that was begun by an older version may still write: while one is live nothing is changed. An
+older version that has the ledger open and begins afterwards fails before its first row, because it does not
+fill `run_copies.format`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from replay.errors import BusyError
+from replay.ledger import postgres_schema
 from replay.ledger.recovery import window_path
-from replay.ledger.schema import FORMAT, STATEMENTS
+from replay.ledger.schema import FORMAT, OLD_FORMAT, STATEMENTS
 
 if TYPE_CHECKING:
     from replay.ledger.base import Store
-
-OLD_FORMAT: Final = 1
 
 _OLD_STATEMENTS: Final = {
     "contents": "CREATE TABLE contents (id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE)",
@@ -34,6 +34,9 @@ _OLD_STATEMENTS: Final = {
 
 _STATEMENTS: Final = {statement.split()[2]: statement for statement in STATEMENTS}
 _INDEXES: Final = ("run_copies_twice", "words_twice")
+_NEW: Final = ("form", "heads", "heads_twice", "readings", "readings_twice")
+"""Tables and indexes that a file of format 1 does not have."""
+_NEW_IN_DATABASE: Final = ("heads", "heads_by_opening", "readings")
 
 _WAS_DOUBTED: Final = (
     "outcome = 'ambiguous' OR reason IN (SELECT id FROM {of}reasons WHERE text = 'settled as undelivered')"
@@ -44,11 +47,17 @@ _COLUMNS: Final = {
     "words": f"copy, row, run, leg, outcome, status, attempts, reason, {_WAS_DOUBTED} AS doubted",
 }
 """What the columns of these tables are in this format, read from a table of format 1."""
+_EMPTY: Final = {
+    "heads": "0 AS content, '' AS opening, '' AS rows",
+    "readings": "0 AS copy, 0 AS run, 0 AS length, 0 AS rows, '' AS lines",
+}
+"""The columns of tables that format 1 does not have."""
 
 
 def old_statements() -> set[str]:
     """The tables and indexes of a file of format 1."""
-    return set(({**_STATEMENTS, **_OLD_STATEMENTS} | {"form": ""}).values()) - {""}
+    old = {**_STATEMENTS, **_OLD_STATEMENTS}
+    return {statement for name, statement in old.items() if name not in _NEW}
 
 
 def refuse_live(store: Store) -> None:
@@ -74,7 +83,7 @@ def upgrade_file(store: Store) -> None:
         store.tell(_STATEMENTS[table])
         store.tell(f"INSERT INTO {table} SELECT {columns.format(of='')} FROM {table}_old")  # noqa: S608
         store.tell(f"DROP TABLE {table}_old")
-    for name in (*_INDEXES, "form"):
+    for name in (*_INDEXES, *_NEW):
         store.tell(_STATEMENTS[name])
     store.tell("INSERT INTO form VALUES (?)", new_name())
 
@@ -88,6 +97,9 @@ def upgrade_database(store: Store) -> None:
     store.tell("ALTER TABLE words ADD COLUMN doubted BOOLEAN NOT NULL DEFAULT FALSE")
     store.tell("ALTER TABLE words ALTER COLUMN doubted DROP DEFAULT")
     store.tell(f"UPDATE words SET doubted = TRUE WHERE {_WAS_DOUBTED.format(of='')}")  # noqa: S608
+    for statement in postgres_schema.STATEMENTS:
+        if statement.split()[2] in _NEW_IN_DATABASE:
+            store.tell(statement)
     store.tell("UPDATE form SET format = ?", FORMAT)
 
 
@@ -99,6 +111,8 @@ def read_as_new(store: Store, schema: str, *, is_named: bool) -> None:
     for table, columns in _COLUMNS.items():
         seen = f"SELECT {columns.format(of=f'{schema}.')} FROM {schema}.{table}"  # noqa: S608
         store.tell(f"CREATE TEMPORARY VIEW {table} AS {seen}")
+    for table, columns in _EMPTY.items():
+        store.tell(f"CREATE TEMPORARY VIEW {table} AS SELECT {columns} WHERE 1 = 0")
     if not is_named:
         store.tell("CREATE TEMPORARY VIEW form AS SELECT '' AS name")
 

@@ -30,6 +30,7 @@ _MEMBERS: Final = {
     "user": ("userId", "deviceId", "id", "identifiers", "properties"),
 }
 _OPTION: Final = "--set"
+_IN_BODY: Final = ("event", "user", "time")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,17 @@ class Mapping:
         if self.rules:
             tables["rules"] = dict(self.rules)
         return tables
+
+    def body_document(self) -> dict[str, Any]:
+        """The part of the document that decides what a row's body is."""
+        return body_part(self.document())
+
+
+def body_part(document: dict[str, Any]) -> dict[str, Any]:
+    """What makes a body: `[event]`, `[user]`, `[time]`, and of `[source]` the texts that count as absent."""
+    part: dict[str, Any] = {name: document[name] for name in _IN_BODY if name in document}
+    absent = document.get("source", {}).get("absent")
+    return part if absent is None else {**part, "absent": absent}
 
 
 def _parse_source(spec: Any, target: Target, origin: str) -> Source:

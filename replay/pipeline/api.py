@@ -65,6 +65,7 @@ class SendOptions(TypedDict, total=False):
     again: bool
     same_target: bool
     accept_ledger: bool
+    new_mapping: bool
     ledger: str | Path
     url: str
     api_key: str
@@ -164,6 +165,7 @@ def run_settings(options: SendOptions) -> RunSettings:
         again=options.get("again", False),
         same_target=options.get("same_target", False),
         accept_ledger=options.get("accept_ledger", False),
+        new_mapping=options.get("new_mapping", False),
         cluster=options.get("cluster"),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
@@ -53,13 +54,21 @@ class Known:
     """What the ledger is asked on behalf of a run.
 
     `target` None: a destination that nothing was sent to yet. `run` 0: not begun yet. `again`: what
-    other runs did does not count. `store` None: there is no ledger to ask.
+    other runs did does not count. `new_mapping`: another mapping than before is meant. `store` None:
+    there is no ledger to ask.
     """
 
     store: Store | None = None
     target: int | None = None
     run: int = 0
     again: bool = False
+    new_mapping: bool = False
+
+    def copy(self, content: int | None) -> int | None:
+        """The copy of a content at the target, if any of it was sent there."""
+        if self.store is None or self.target is None or content is None:
+            return None
+        return copy_of(self.store, self.target, content)
 
     def history(self, uid: str) -> History | None:
         """The past of a content by its name; None where it has none."""
@@ -128,6 +137,8 @@ class Chooser:
         self._histories: dict[str, History | None] = {}
         self._covered: dict[str, int] = {}
         self._seen: dict[str, Seen] = {}
+        self.delivered_in: Counter[str] = Counter()
+        """How many rows were skipped as delivered by each earlier run, by its name."""
 
     @property
     def is_full(self) -> bool:
@@ -145,12 +156,25 @@ class Chooser:
         if self._sample is not None and len(fates):
             fates[~in_sample(judged.mapped, self._sample) & (fates == Fate.SEND)] = Fate.SAMPLE
         doubtful: dict[int, str] = {}
+        pasts: list[tuple[Past, NDArray[np.intp]]] = []
         for name, places in names.by_content():
             past = self._past(name, names.rows[places])
             if past is not None:
+                pasts.append((past, places))
                 doubtful |= self._look_back(past, fates, places, names.rows[places])
         self._drop_repeated(fates, names, uid)
-        return self._cut(Chosen(judged, names, fates, self._unread(judged, uid), 0, doubtful))
+        chosen = self._cut(Chosen(judged, names, fates, self._unread(judged, uid), 0, doubtful))
+        for past, places in pasts:
+            self._count_delivered(past, chosen, places[places < len(chosen.fates)])
+        return chosen
+
+    def _count_delivered(self, past: Past, chosen: Chosen, places: NDArray[np.intp]) -> None:
+        """Count rows by the run that delivered them first."""
+        left = chosen.fates[places] == Fate.DELIVERED_BEFORE
+        for run, stretches in past.delivered_by.items():
+            found = left & _within(chosen.names.rows[places], stretches)
+            self.delivered_in[run] += int(found.sum())
+            left &= ~found
 
     def _past(self, uid: str, rows: NDArray[np.int64]) -> Past | None:
         if uid not in self._histories:

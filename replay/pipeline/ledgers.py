@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,7 +72,8 @@ def known_before(store: Store | None, settings: RunSettings, run: str, *, resume
         recover_dead(store)
     begun = run_id(store, run) if resumed else None
     target = find_target(store, destination_of(store, settings, run, resumed=resumed))
-    return Known(store, target, begun or 0, again=settings.again)
+    known = Known(store, target, begun or 0, again=settings.again)
+    return replace(known, new_mapping=settings.new_mapping)
 
 
 def destination_of(store: Store, settings: RunSettings, run: str, *, resumed: bool = False) -> Destination:
@@ -103,7 +105,8 @@ def key_is_known(store: Store, settings: RunSettings, run: str) -> bool:
 def opening_of(
     store: Store, plan: Plan, settings: RunSettings, run: RunFolder, command: str, *, resumed: bool
 ) -> Opening:
-    """What the ledger is told when a run begins."""
+    """What the ledger is told when a run begins; a resend by its run's own mapping accepts no other one."""
+    accepts_mapping = plan.job.selection is None or settings.new_mapping
     return Opening(
         name=run.run,
         command=command,
@@ -111,7 +114,7 @@ def opening_of(
         destination=destination_of(store, settings, run.run, resumed=resumed),
         contents=[(source.content, source.resolved) for source in plan.sources],
         carried=frozenset(plan.carried),
-        mapping=None if plan.job.selection else mapping_digest(plan.job.mapping),
+        mapping=mapping_digest(plan.job.mapping) if accepts_mapping else None,
     )
 
 

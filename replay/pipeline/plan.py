@@ -54,6 +54,8 @@ class Plan:
     `valid`: to be sent; `ended`: told of by an earlier leg of the same run; `counts`: how the others
     end; `left`: rows that a resend leaves alone, counted nowhere. `bytes_to_send`: bytes on
     the disk up to the last row that is sent. `carried`: names of the contents that failed files speak of.
+    `delivered_in`: rows skipped as delivered, by the earlier run that delivered them. `notes`: what else
+    the ledger knows of the sources, as (label, text).
     """
 
     job: Job
@@ -67,6 +69,8 @@ class Plan:
     left: int = 0
     bytes_to_send: int = 0
     carried: set[str] = field(default_factory=set)
+    delivered_in: Counter[str] = field(default_factory=Counter)
+    notes: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def read(self) -> int:

@@ -6,12 +6,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from replay.errors import MappingError, SourceError
+from replay.ledger import has_arrived, lacks_part, readings_of
 from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
-from replay.pipeline.identity import Beginning, content_read, identify
+from replay.pipeline.identity import Beginning, Found, content_read, identify, part_of
 from replay.pipeline.plan import Plan, SourcePlan, stamp_of
-from replay.pipeline.refusing import refuse_beginnings, refuse_changed, refuse_other_bytes
+from replay.pipeline.refusing import (
+    comes_with_other_mapping,
+    refuse_beginnings,
+    refuse_changed,
+    refuse_other_bytes,
+    refuse_other_reading,
+)
 from replay.pipeline.stages import Job, Judged, Judging
+from replay.pipeline.starts import RowStarts
 from replay.pipeline.tally import Tally
 from replay.rules import Judge
 from replay.source import open_source
@@ -19,8 +27,10 @@ from replay.source import open_source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from replay.ledger import Reading
     from replay.pipeline.choosing import Chosen
     from replay.pipeline.identity import Identity
+    from replay.records import Chunk
     from replay.settings import ReadSettings
     from replay.source import Reader, Source
 
@@ -65,6 +75,7 @@ class _Planning:
         self._judge = Judge(job.severities())
         self._severities = job.severities()
         self._chooser = self.plan.chooser()
+        self.plan.delivered_in = self._chooser.delivered_in
         self._unseen: list[dict[str, str]] = []
 
     def read(self, index: int, source: Source) -> Iterator[int]:
@@ -74,9 +85,16 @@ class _Planning:
         stamp = stamp_of(source)
         rows = _Rows()
         read = self.plan.job.read_settings(index)
+        delivered_before = self.plan.delivered_in.total()
         with open_source(source, read) as reader:
-            beginning = Beginning(reader)
-            judging = Judging(self.plan.job, self._judge, reader, uid, beginning.add)
+            beginning, readings = Beginning(reader, part_of(read)), self._readings(identity)
+            starts = RowStarts(reading.rows for reading in readings)
+
+            def look(chunk: Chunk) -> None:
+                beginning.add(chunk)
+                starts.add(chunk)
+
+            judging = Judging(self.plan.job, self._judge, reader, uid, look)
             for judged in judging:
                 self._count(source, self._chooser.choose(judged, uid))
                 rows.add(judged)
@@ -84,7 +102,10 @@ class _Planning:
                     self._listen(source.name, judged)
                 yield judged.chunk.position
             if identity is not None:
-                self._add(_source_plan(reader, rows, stamp, identity, beginning, read))
+                refuse_other_reading(source.name, read, starts, readings)
+                found = Found(beginning, starts, rows.are_torn(reader))
+                self._add(_source_plan(reader, rows.read, stamp, identity, found, read))
+                self._note(source, read, identity, self.plan.delivered_in.total() - delivered_before)
         if rows.read:
             self._unseen.append(judging.unseen())
 
@@ -92,14 +113,41 @@ class _Planning:
         """What a source is, unless the ledger knows better than to send it."""
         job, known = self.plan.job, self.plan.known
         identity = identify(source, job.read_settings(index), known.store)
-        refuse_other_bytes(source.name, job, index, identity)
+        refuse_other_bytes(source, job, index, identity)
         refuse_changed(source.name, job, identity, known)
         return identity
+
+    def _readings(self, identity: Identity | None) -> dict[Reading, str]:
+        """How earlier runs read what this source holds, if rows of it arrived."""
+        known = self.plan.known
+        if identity is None or identity.resolved.is_cut or known.again or self.plan.job.selection is not None:
+            return {}
+        copy = known.copy(identity.resolved.id)
+        if known.store is None or copy is None or not has_arrived(known.store, copy):
+            return {}
+        found = readings_of(known.store, copy)
+        return {
+            reading: run for reading, run in found.items() if reading.length <= identity.fingerprint.length
+        }
 
     def _add(self, planned: SourcePlan) -> None:
         refuse_beginnings(planned, self.plan.sources)
         self._chooser.cover(planned.uid, planned.rows)
         self.plan.sources.append(planned)
+
+    def _note(self, source: Source, read: ReadSettings, identity: Identity, delivered: int) -> None:
+        """Note what a person should know of a source that earlier runs sent."""
+        if read.records is not None and delivered and self._lacks_part(identity):
+            text = f"{source.name}: rows were sent by an older version, which did not note --records"
+            self.plan.notes.append(("records", f"{text}: they count as delivered from any array of it"))
+        if comes_with_other_mapping(self.plan.job, identity, self.plan.known):
+            rows = "1 row that was" if delivered == 1 else f"{delivered:,} rows that were"
+            text = f"{source.name}: another one than before; {rows} delivered are not sent again"
+            self.plan.notes.append(("mapping", text))
+
+    def _lacks_part(self, identity: Identity) -> bool:
+        store, content = self.plan.known.store, identity.resolved.id
+        return store is not None and content is not None and lacks_part(store, content)
 
     def refuse_unseen(self) -> None:
         """A member that no record of any source has is a slip of the pen; one that some have is optional."""
@@ -144,10 +192,10 @@ class _Rows:
 
 def _source_plan(
     reader: Reader,
-    rows: _Rows,
+    rows: int,
     stamp: tuple[int, int],
     identity: Identity,
-    beginning: Beginning,
+    found: Found,
     read: ReadSettings,
 ) -> SourcePlan:
     if reader.fingerprint.digest != identity.fingerprint.digest:
@@ -163,10 +211,10 @@ def _source_plan(
         compression=reader.compression,
         delimiter=reader.delimiter,
         header=reader.header,
-        rows=rows.read,
+        rows=rows,
         fingerprint=reader.fingerprint,
         stamp=stamp,
-        content=content_read(reader, read, identity, beginning.head, torn=rows.are_torn(reader)),
+        content=content_read(reader, read, identity, found),
         resolved=identity.resolved,
-        opening=beginning.opening,
+        opening=found.beginning.opening,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from replay import hackle
 from replay.mapping import bodies as bodies_of
 from replay.pipeline.choosing import Fate, Known
+from replay.pipeline.identity import content_of, part_of
 from replay.pipeline.plan import chooser_of
 from replay.pipeline.stages import Judging
 from replay.rules import Judge
@@ -70,7 +71,8 @@ def _uid(job: Job, index: int, source: Source) -> str:
     """The name of a source's content, where the mapping sends ids: it takes all its bytes to tell."""
     if job.mapping is None or not job.mapping.sends_ids:
         return f"source {index}"
-    return fingerprint_of(source, job.read_settings(index)).digest[:12]
+    read = job.read_settings(index)
+    return content_of(fingerprint_of(source, read), part_of(read)).uid
 
 
 def curl(body: bytes, url: str) -> str:

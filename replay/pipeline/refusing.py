@@ -3,37 +3,88 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from replay.errors import SourceError, UsageError
-from replay.ledger import copy_of, has_delivered, mappings_delivered
+from replay.ledger import has_any_arrived, has_arrived, last_mapping, mappings_delivered
+from replay.pipeline.identity import is_still, of_part, part_of
 from replay.source import fingerprint_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping as Dict
     from collections.abc import Sequence
 
+    from replay.ledger import Reading, Store
     from replay.mapping import Mapping
     from replay.pipeline.choosing import Known
     from replay.pipeline.identity import Identity
     from replay.pipeline.plan import SourcePlan
     from replay.pipeline.stages import Job
+    from replay.pipeline.starts import RowStarts
+    from replay.settings import ReadSettings
+    from replay.source import Source
+
+
+LAYOUT_OPTIONS: Final = ("columns", "quotechar", "delimiter", "format", "encoding")
+"""Options that may change where rows begin."""
+_BODY: Final = "body:"  # begins a digest of what makes a body; an earlier version took the whole document
 
 
 def mapping_digest(mapping: Mapping | None) -> str:
-    """What tells a mapping from another one."""
-    document = None if mapping is None else mapping.document()
+    """What tells apart mappings that make other bodies; without one, rows map themselves."""
+    return _BODY + _digest({} if mapping is None else mapping.body_document())
+
+
+def is_last_mapping(store: Store, copy: int, mapping: Mapping | None) -> bool:
+    """Whether a mapping makes the bodies that the one last accepted for a copy makes.
+
+    One that an earlier version recorded is compared as that version did: by its whole document, with
+    each that rows were delivered with.
+    """
+    last = last_mapping(store, copy)
+    if last is None or last.startswith(_BODY):
+        return last in (None, mapping_digest(mapping))
+    delivered = mappings_delivered(store, copy)
+    return not delivered or whole_digest(mapping) in delivered
+
+
+def whole_digest(mapping: Mapping | None) -> str:
+    """What told mappings apart in format 1 of the ledger: all that they say."""
+    return _digest(None if mapping is None else mapping.document())
+
+
+def _digest(document: dict[str, Any] | None) -> str:
     return blake2b(msgspec.json.encode(document, order="sorted"), digest_size=16).hexdigest()
 
 
-def refuse_other_bytes(name: str, job: Job, index: int, identity: Identity) -> None:
+def refuse_other_bytes(source: Source, job: Job, index: int, identity: Identity) -> None:
     """Refuse to go on with a source that is no longer what it was when its run began."""
-    if job.digests and job.digests[index] != identity.fingerprint.digest:
+    if job.digests and not is_still(source, identity.fingerprint, job.digests[index]):
         raise SourceError(
-            f"{name} changed since the run began, and its rows cannot be told apart any more. "
+            f"{source.name} changed since the run began, and its rows cannot be told apart any more. "
             "Put the old file back to resume; to send what is new, `replay send` the file."
         )
+
+
+def refuse_other_reading(
+    name: str, read: ReadSettings, starts: RowStarts, readings: Dict[Reading, str]
+) -> None:
+    """Refuse to number rows of a source otherwise than a run did of which rows arrived.
+
+    `readings`: how its bytes were read, and the run that did.
+    """
+    for reading, run in readings.items():
+        if starts.digests.get(reading.rows) != reading.lines:
+            typed = [f"--{option}" for option in LAYOUT_OPTIONS if getattr(read, option) is not None]
+            way_out = (
+                f"Leave out or correct {' and '.join(typed)}" if typed else "Add the options it was read with"
+            )
+            raise UsageError(
+                f"{name}: rows of it were sent by run {run}, which read it in another way: its rows begin on "
+                f"other lines now, and would be taken for one another. {way_out}: run.toml of {run} has them."
+            )
 
 
 def refuse_changed(name: str, job: Job, identity: Identity, known: Known) -> None:
@@ -46,26 +97,37 @@ def refuse_changed(name: str, job: Job, identity: Identity, known: Known) -> Non
     if known.store is None or known.target is None or known.again or job.selection or job.digests:
         return
     if resolved.id is None:
-        if has_delivered(known.store, known.target, resolved.changed_from):
+        if has_any_arrived(known.store, known.target, resolved.changed_from):
             raise UsageError(
                 f"{name}: rows of a file that begins like this one were delivered, but this one goes on "
-                "otherwise: sending it would send rows twice. Mend the failed file instead and "
-                "`replay resend` it, or add --again to send all of its rows."
+                "otherwise: sending it would send rows twice. To correct rows that failed, fix the failed "
+                "file of their run and `replay resend` it; put new rows into a file of their own."
             )
         return
-    copy = copy_of(known.store, known.target, resolved.id)
-    delivered = set() if copy is None else mappings_delivered(known.store, copy)
-    if delivered and mapping_digest(job.mapping) not in delivered:
+    if not known.new_mapping and comes_with_other_mapping(job, identity, known):
         raise UsageError(
-            f"{name}: rows of it were delivered with another mapping. Use that one to send the rest, or add "
-            "--again to send all of its rows once more."
+            f"{name}: rows of it were sent with another mapping. Use that one to send the rest, or add "
+            "--new-mapping to send the rest with this one: rows that were delivered are not sent again."
         )
+
+
+def comes_with_other_mapping(job: Job, identity: Identity, known: Known) -> bool:
+    """Whether rows of a source arrived that were made by another mapping."""
+    copy = known.copy(identity.resolved.id)
+    if known.store is None or copy is None or known.again:
+        return False
+    return has_arrived(known.store, copy) and not is_last_mapping(known.store, copy, job.mapping)
 
 
 def refuse_beginnings(planned: SourcePlan, earlier: Sequence[SourcePlan]) -> None:
     """Refuse two sources of one command of which one begins with the other: rows would be sent twice."""
     for other in earlier:
-        if other.uid == planned.uid or other.opening != planned.opening:
+        if part_of(other.read) != part_of(planned.read):
+            continue
+        if other.uid == planned.uid:
+            _refuse_forked(planned, other)
+            continue
+        if other.opening != planned.opening:
             continue
         shorter, longer = sorted((other, planned), key=lambda source: source.fingerprint.length)
         if shorter.rows and _begins_with(longer, shorter):
@@ -75,8 +137,22 @@ def refuse_beginnings(planned: SourcePlan, earlier: Sequence[SourcePlan]) -> Non
             )
 
 
+def _refuse_forked(planned: SourcePlan, other: SourcePlan) -> None:
+    """Refuse two sources that both go on from one that was delivered, each in its own way."""
+    shorter, longer = sorted((other, planned), key=lambda source: source.fingerprint.length)
+    is_cut = shorter.resolved.is_cut or longer.resolved.is_cut
+    if is_cut or shorter.fingerprint.digest == longer.fingerprint.digest or not shorter.rows:
+        return
+    if not _begins_with(longer, shorter):
+        raise UsageError(
+            f"{other.source.name} and {planned.source.name} both begin with a file that was sent before, and "
+            "go on differently: which rows are new cannot be told. Send them one after the other."
+        )
+
+
 def _begins_with(longer: SourcePlan, shorter: SourcePlan) -> bool:
     """Whether the shorter one, its last line ended if need be, is how the longer one begins."""
     beginnings = shorter.content.beginnings
     marks = fingerprint_of(longer.source, longer.read, [length for length, _ in beginnings]).marks
-    return any(marks.get(length) == digest for length, digest in beginnings)
+    part = part_of(longer.read)
+    return any(length in marks and of_part(marks[length], part) == digest for length, digest in beginnings)

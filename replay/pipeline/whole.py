@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay.errors import SourceError
 from replay.ledger import content_of_uid, copy_of, has_words, target_of, words
+from replay.pipeline.identity import is_still
 from replay.pipeline.naming import names_of
 from replay.pipeline.record import kept_sources
 from replay.report import (
@@ -147,7 +148,7 @@ def _kept(folder: RunFolder, source: Source, read: ReadSettings, stored: dict[st
 def _holds(source: Source, read: ReadSettings, digest: str) -> bool:
     """Whether a source is there, with these bytes."""
     try:
-        return fingerprint_of(source, read).digest == digest
+        return is_still(source, fingerprint_of(source, read), digest)
     except SourceError:
         return False
 

@@ -1,5 +1,7 @@
 """The content of a source as hashes of its decompressed bytes at growing positions.
 
+Of Parquet the text of its cells stands for the bytes: the same rows packed otherwise are the same content.
+
 A file that grew shares its beginning with what it was; one that changed in the middle does not.
 """
 

@@ -3,6 +3,10 @@
 Text stays text, integers and decimals keep all digits, a 32-bit float is written as short as it is known
 by, a time with a zone is ISO 8601 in UTC, one without a zone has none. A null stays null, which is absent.
 What JSON has no word for (bytes, durations) is refused with the column's name; NaN costs its row.
+
+A file is known by the text of its cells, a line a row: the row as JSON, in which a null is no empty text and
+nothing in a cell can be taken for what stands between cells. A row that cannot be read begins with `!`, as
+no JSON does, and has of each cell what Arrow says of it.
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 Written = Callable[[Any], Any]
 """From a value as Arrow gives it to one that is written as JSON."""
 
+_ALL: Final = 1 << 30  # cells that are shown, so that none is left out
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _SELF: Final = (
     pa.types.is_boolean,
@@ -56,7 +61,7 @@ class ParquetReader(Reader):
     ) -> None:
         super().__init__(source, file)
         self.format = "parquet"
-        self._marks_at = tuple(marks_at)
+        self._hashing = Fingerprinting(marks_at)
         self._groups = 0
         _refuse(source.name, settings)
         try:
@@ -66,45 +71,71 @@ class ParquetReader(Reader):
         self._all_groups: int = max(1, self._parquet.num_row_groups)
         self._columns = _columns_of(source.name, self._parquet.schema_arrow)
 
+    def read_fingerprint(self) -> Fingerprint:
+        """What the content is known by, where its rows are not wanted; a damaged page ends it."""
+        for batch in self._batches(None):
+            self._encode(batch)
+        return self._hashing.finish()
+
     def _stretches(self) -> Iterator[Stretch]:
         gathering = Gathering()
+        for batch in self._batches(gathering):
+            for text, reason in self._encode(batch):
+                if reason is None:
+                    gathering.add(text, gathering.row)
+                else:
+                    gathering.add_flaw(reason, b"", gathering.row)
+            yield gathering.stretch()
+        yield gathering.stretch()
+
+    def _batches(self, gathering: Gathering | None) -> Iterator[pa.RecordBatch]:
+        """The rows, some at a time; a damaged page ends them, and is one more row that cannot be read."""
         try:
             for group in range(self._parquet.num_row_groups):
-                for batch in self._parquet.iter_batches(bounds.RECORD_ROWS, row_groups=[group]):
-                    self._gather(batch, gathering)
-                    yield gathering.stretch()
+                yield from self._parquet.iter_batches(bounds.RECORD_ROWS, row_groups=[group])
                 self._groups = group + 1
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            reason = f"damaged Parquet file: {_in_words(error)}"
-            gathering.add_flaw(reason, b"", gathering.row)
-            yield gathering.stretch()
+            if gathering is not None:
+                gathering.add_flaw(f"damaged Parquet file: {_in_words(error)}", b"", gathering.row)
 
-    def _gather(self, batch: pa.RecordBatch, gathering: Gathering) -> None:
+    def _encode(self, batch: pa.RecordBatch) -> list[tuple[bytes, str | None]]:
+        """The text of each row, and why a row cannot be read."""
         try:
             rows = _rows(batch)
         except (ValueError, OverflowError, pa.ArrowException):
             rows = None  # one value at least is none that Python has: row by row, it costs its row only
+        texts: list[tuple[bytes, str | None]] = []
         for at in range(len(batch)):
             try:
                 row = rows[at] if rows is not None else _rows(batch.slice(at, 1))[0]
                 raw = _ENCODER.encode({name: write(row[name]) for name, write in self._columns.items()})
+                texts.append((raw, None))
             except (ValueError, OverflowError, pa.ArrowException) as error:
-                gathering.add_flaw(f"a value cannot be read: {_in_words(error)}", b"", gathering.row)
-            else:
-                gathering.add(raw, gathering.row)
+                texts.append((self._unread(batch, at), f"a value cannot be read: {_in_words(error)}"))
+        self._hashing.update(b"".join(text + b"\n" for text, _ in texts))
+        return texts
+
+    def _unread(self, batch: pa.RecordBatch, at: int) -> bytes:
+        """The text of a row that is none: of a cell that JSON has no value for, what Arrow shows."""
+        cells = []
+        for name, write in self._columns.items():
+            cell = batch.select([name]).slice(at, 1)
+            try:
+                cells.append(_ENCODER.encode(write(_rows(cell)[0][name])).decode())
+            except (ValueError, OverflowError, pa.ArrowException):
+                cells.append(
+                    cell.column(0).to_string(window=_ALL, container_window=_ALL, skip_new_lines=True)
+                )
+        return b"!" + _ENCODER.encode(cells)
 
     def _position(self) -> int:
         return self.size * self._groups // self._all_groups
 
     def _finish(self) -> Fingerprint:
-        hashing = Fingerprinting(self._marks_at)
-        self._file.seek(0)
-        while piece := self._file.read(bounds.PIECE_BYTES):
-            hashing.update(piece)
         self._groups = self._all_groups
-        return hashing.finish()
+        return self._hashing.finish()
 
 
 def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:

@@ -6,7 +6,17 @@ from contextlib import contextmanager
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from replay.ledger import Content, Destination, History, Opening, beginnings, lengths, resolve
+from replay.ledger import (
+    Content,
+    Destination,
+    FirstRows,
+    History,
+    Opening,
+    beginnings,
+    entry,
+    lengths,
+    resolve,
+)
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
@@ -27,21 +37,26 @@ def digest(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def content_of(
-    data: bytes, store: Store | None = None, *, torn: bool = False, head_lines: int = 4
-) -> Content:
+def content_of(data: bytes, store: Store | None = None, *, torn: bool = False) -> Content:
     """What a source's room would say of these bytes; with a ledger, marked where that one asks for it."""
     lines = data.splitlines(keepends=True)
     whole = b"".join(line for line in lines if line.endswith((b"\n", b"\r")))
     ended = [] if whole == data else [digest(data + end) for end in (b"\n", b"\r", b"\r\n")]
-    head = b"\n".join(line.rstrip() for line in lines[:head_lines])
+    rows = [line.rstrip() for line in lines[1:] if line.endswith((b"\n", b"\r")) or not torn]
+    heads = (
+        [digest(b"\n".join([lines[0].rstrip(), *rows[:count]])) for count in range(len(rows) + 1)]
+        if lines
+        else [""]
+    )
+    entries = [entry(bytes.fromhex(head), row) for row, head in enumerate(heads[1:], 1)]
     marks = {n: digest(data[:n]) for n in (lengths(store) if store else []) if n <= len(data)}
     return Content(
         len(data),
         digest(data),
-        digest(head),
+        heads[-1],
         marks,
         beginnings((len(data), digest(data)), (len(whole), digest(whole)), ended, torn=torn),
+        FirstRows(b"".join(entries), are_all=True, old_heads=tuple(heads)),
     )
 
 

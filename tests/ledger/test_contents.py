@@ -15,7 +15,7 @@ from replay.ledger import Destination, Opening, Resolved, begin, open_ledger, re
 if TYPE_CHECKING:
     from replay.ledger import Store
 
-HEAD = b"h\n1\n2\n3\n"
+HEAD = b"h\n" + b"".join(b"%d\n" % n for n in range(1, 21))  # as many rows as tell a file that changed
 FIRST = HEAD + b"4\n5\n"
 UID = content_of(FIRST).uid
 
@@ -95,9 +95,44 @@ def test_a_version_that_continues_an_older_one_otherwise_is_a_change(store: Stor
     assert found(store, FIRST + b"seven\n8\n").changed_from == (1,)
 
 
-def test_a_cut_that_was_never_seen_is_a_change(store: Store) -> None:
+@pytest.mark.parametrize("cut", [b"h\n1\n", b"h\n1", HEAD, HEAD + b"4\n"])
+def test_a_cut_that_was_never_seen_is_the_same_content(store: Store, cut: bytes) -> None:
     sent(store, FIRST)
-    assert found(store, HEAD + b"4\n").changed_from == (1,)
+    assert found(store, cut) == Resolved(1, UID, is_cut=True)
+
+
+def test_a_cut_is_told_from_a_file_of_which_a_row_is_missing(store: Store) -> None:
+    sent(store, FIRST)
+    assert found(store, b"h\n1\n3\n").id is None
+    assert found(store, HEAD + b"5\n").changed_from == (1,)
+
+
+def test_a_cut_that_goes_on_otherwise_is_a_change_however_few_rows_it_shares(store: Store) -> None:
+    sent(store, FIRST, b"h\n1\n")
+    assert found(store, b"h\n1\nother\n").changed_from == (1,)
+    assert found(store, FIRST + b"6\n") == Resolved(1, UID)
+
+
+def test_a_cut_that_takes_more_bytes_than_the_whole_never_grows(store: Store) -> None:
+    wide = FIRST.replace(b"\n", b"\r\n").removesuffix(b"5\r\n")
+    assert len(wide) > len(FIRST)
+    sent(store, FIRST, wide, wide)
+    assert found(store, wide) == Resolved(1, UID, is_cut=True)
+    assert found(store, wide + b"other\r\n").changed_from == (1,)
+
+
+def test_a_small_file_that_grew_and_then_goes_on_otherwise_is_a_change(store: Store) -> None:
+    sent(store, b"h\n1\n2\n", b"h\n1\n2\n3\n4\n5\n")
+    assert found(store, b"h\n1\n2\n9\n8\n").changed_from == (1,)
+
+
+@pytest.mark.parametrize("empty", [b"h\n", b"h", b""])
+def test_a_content_without_rows_is_compared_with_none(store: Store, empty: bytes) -> None:
+    sent(store, empty)
+    assert found(store, b"h\n1\n").id is None
+    assert found(store, b"h\n1\n").changed_from == ()
+    sent(store, FIRST)
+    assert found(store, empty).id is None
 
 
 def test_two_contents_that_share_a_head_grow_each_by_itself(store: Store) -> None:
@@ -118,7 +153,9 @@ def test_a_damaged_file_that_comes_whole_goes_on_after_its_last_whole_line(store
 
 def test_a_whole_file_that_comes_back_damaged_further_on_does_not_hide_rows(store: Store) -> None:
     sent(store, HEAD, HEAD + b"4\n")
-    assert found(store, HEAD + b"9999", torn=True).changed_from == (1,)
+    assert found(store, HEAD + b"9999", torn=True).is_cut
+    sent(store, HEAD + b"9999", torn=True)
+    assert found(store, HEAD + b"9999\n").changed_from == (1,)
 
 
 def test_a_plan_made_before_another_run_learnt_of_its_source_is_refused(store: Store) -> None:

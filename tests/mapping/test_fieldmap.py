@@ -7,6 +7,7 @@ from mapping.chunks import assigned
 
 from replay.errors import MappingError
 from replay.mapping import Mapping
+from replay.mapping.fieldmap import body_part
 from replay.mapping.fields import Column, Constant
 from replay.mapping.stars import Star
 from replay.mapping.timing import Time
@@ -192,3 +193,10 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 def test_an_integer_constant_where_the_api_takes_text_becomes_its_digits() -> None:
     mapping = Mapping.parse({"user": {"identifiers": {"group": {"const": 7}}}}, "m")
     assert mapping.fields["user", "identifiers", "group"] == Constant("7")
+
+
+def test_what_makes_a_body_is_events_users_times_and_the_texts_that_count_as_absent() -> None:
+    body = {"event": {"key": "e"}, "user": {"userId": "u"}, "time": {"column": "t"}}
+    rest = {"where": [{"column": "a"}], "rules": {"x": "off"}, "dedupe": {"by": ["i"]}}
+    assert body_part({**body, **rest, "source": {"encoding": "cp949"}}) == body
+    assert body_part({**body, "source": {"absent": ["-"]}}) == {**body, "absent": ["-"]}

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from replay.errors import SourceError, UsageError
-from replay.source import bounds
+from replay.settings import ReadSettings
+from replay.source import Fingerprint, Source, bounds, fingerprint_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,10 +47,10 @@ def test_rows_are_records_in_order_over_all_row_groups(read_table: Callable[...,
     assert got.chunks[0].raw[1] == '{"n":1,"s":"가1"}'.encode()
 
 
-def test_it_is_known_by_its_content_whatever_its_name(read_table: Callable[..., Any], tmp_path: Path) -> None:
+def test_it_is_known_by_its_content_whatever_its_name(read_table: Callable[..., Any]) -> None:
     got = read_table(column([1], pa.int64()), "rows.csv")
     assert got.values == [{"x": 1}]
-    assert got.reader.fingerprint.length == (tmp_path / "rows.csv").stat().st_size
+    assert got.reader.fingerprint.length == len(b'{"x":1}\n')
 
 
 @pytest.mark.parametrize(
@@ -170,3 +171,86 @@ def test_a_compression_around_a_whole_file_is_refused_in_words(
 
 def test_a_table_without_rows_has_none(read_table: Callable[..., Any]) -> None:
     assert read_table(column([], pa.int64())).rows == []
+
+
+def fingerprint_in(folder: Path, table: pa.Table, marks_at: tuple[int, ...] = (), **how: Any) -> Fingerprint:
+    path = folder / "a.parquet"
+    pq.write_table(table, path, **how)
+    return fingerprint_of(Source(path.name, path), ReadSettings(), marks_at)
+
+
+ODD: pa.Table = pa.table(
+    {
+        "f": pa.array([1.5, float("nan"), None, float("inf"), -0.0] * 900),
+        "s": pa.array(["a", "", None, '"},{"', "x\ny\x1f"] * 900),
+        "l": pa.array([[1, None], [], None, [2**60], [3]] * 900, pa.list_(pa.int64())),
+        "d": pa.array(
+            [Decimal("1.10"), None, Decimal("1.1"), Decimal(0), Decimal(-1)] * 900, pa.decimal128(9, 2)
+        ),
+        "t": pa.array([0, None, 1, 2**50, -1] * 900, pa.timestamp("us", "UTC")),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"compression": "zstd"},
+        {"compression": "none", "row_group_size": 7},
+        {"row_group_size": 4500, "version": "1.0"},
+        {"use_dictionary": False, "data_page_version": "2.0", "write_statistics": False},
+    ],
+)
+def test_the_same_cells_are_the_same_content_however_they_are_packed(
+    how: dict[str, Any], tmp_path: Path
+) -> None:
+    assert fingerprint_in(tmp_path, ODD, **how) == fingerprint_in(tmp_path, ODD)
+
+
+def test_a_table_with_more_rows_begins_with_the_one_before(tmp_path: Path) -> None:
+    before = fingerprint_in(tmp_path, ODD.slice(0, 3001), row_group_size=1000)
+    after = fingerprint_in(tmp_path, ODD, (before.length,), row_group_size=777)
+    assert after.marks[before.length] == before.digest
+    assert before.whole_lines == (before.length, before.digest)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 4500])
+def test_a_fingerprint_is_the_same_whether_rows_are_read_or_not(
+    rows: int, read_table: Callable[..., Any], tmp_path: Path
+) -> None:
+    table = ODD.slice(0, rows)
+    assert read_table(table).reader.fingerprint == fingerprint_in(tmp_path, table)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        (pa.string(), [None], [""]),
+        (pa.string(), ["null"], [None]),
+        (pa.string(), ['a","x":"b'], ["a"]),
+        (pa.string(), ["a", "b"], ['a"}\n{"x":"b']),
+        (pa.float64(), [float("nan")], [None]),
+        (pa.float64(), [float("nan")], [float("inf")]),
+        (pa.float64(), [float("inf")], [float("-inf")]),
+        (pa.list_(pa.string()), [["a", "b"]], [["a,b"]]),
+        (pa.list_(pa.string()), [[None]], [[]]),
+        (pa.list_(pa.float64()), [[float("nan")]], [[float("nan"), 1.0]]),
+        (pa.decimal128(9, 2), [Decimal("1.10")], [Decimal("1.11")]),
+        (pa.timestamp("us"), [2**62], [2**62 + 1]),
+        (pa.timestamp("us"), [0], [1]),
+        (pa.string(), ["x" * 70_000 + "a"], ["x" * 70_000 + "b"]),
+        (pa.struct([("a", pa.int8()), ("b", pa.int8())]), [{"a": 1, "b": None}], [{"a": None, "b": 1}]),
+    ],
+)
+def test_other_cells_are_another_content(
+    kind: pa.DataType, one: list[Any], other: list[Any], tmp_path: Path
+) -> None:
+    digests = {fingerprint_in(tmp_path, column(values, kind)).digest for values in (one, other)}
+    assert len(digests) == 2
+
+
+def test_a_long_cell_beside_one_that_is_no_number_counts_whole(tmp_path: Path) -> None:
+    def table(text: str) -> pa.Table:
+        return pa.table({"x": pa.array([float("nan")]), "s": pa.array(["y" * 500 + text])})
+
+    assert fingerprint_in(tmp_path, table("a")).digest != fingerprint_in(tmp_path, table("b")).digest
