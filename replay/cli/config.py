@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from replay import toml
-from replay.cli.mistakes import plain
+from replay.cli.mistakes import mistake
 from replay.errors import UsageError
 
 if TYPE_CHECKING:
@@ -184,4 +184,4 @@ def _check_value(context: typer.Context, param: Any, value: Any, path: Path) -> 
     try:
         param.process_value(context, value)
     except typer.BadParameter as error:
-        raise UsageError(f"{path}: {_name(param)}: {plain(error.message)}") from error
+        raise UsageError(f"{path}: {_name(param)}: {mistake(error)}") from error

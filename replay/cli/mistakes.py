@@ -9,13 +9,14 @@ import typer
 if TYPE_CHECKING:
     from typer.exceptions import TyperException
 
-_WORDS: Final = (
-    ("Input should be a valid integer, unable to parse string as an integer", "write a whole number"),
-    ("Input should be a valid number, unable to parse string as a number", "write a number"),
-    ("Input should be less than or equal to ", "at most "),
-    ("Input should be greater than or equal to ", "at least "),
-    ("Value error, ", ""),
-)
+_WORDS: Final = {
+    "int_parsing": "write a whole number",
+    "float_parsing": "write a number",
+    "less_than_equal": "at most {le}",
+    "greater_than_equal": "at least {ge}",
+    "value_error": "{error}",
+}
+"""By the kind of mistake as Pydantic names it, which reads the values for Typer."""
 
 
 def in_words(error: TyperException) -> str:
@@ -28,20 +29,22 @@ def in_words(error: TyperException) -> str:
 
 
 def _message(error: TyperException) -> str:
-    near = getattr(error, "possibilities", None)
+    near, option = getattr(error, "possibilities", None), getattr(error, "option_name", "")
     if near:
-        return f"{error.message}. Did you mean {' or '.join(sorted(near))}?"
+        return f"No such option: {option}. Did you mean {' or '.join(sorted(near))}?"
     param = getattr(error, "param", None)
-    if not isinstance(error, typer.BadParameter) or param is None or not error.message:
+    if not isinstance(error, typer.BadParameter) or param is None:
         return error.format_message()
-    return f"{_origin(error, param)}{max(param.opts, key=len)}: {plain(error.message)}"
+    if not error.message:
+        return f"Missing {param.param_type_name} '{param.metavar or max(param.opts, key=len)}'"
+    return f"{_origin(error, param)}{max(param.opts, key=len)}: {mistake(error)}"
 
 
-def plain(message: str) -> str:
-    """What is wrong with a value."""
-    for beginning, words in _WORDS:
-        message = message.replace(beginning, words)
-    return message
+def mistake(error: TyperException) -> str:
+    """What is wrong with a value; in Typer's words where it is none of the usual mistakes."""
+    found = getattr(error.__cause__, "errors", list)()
+    words = _WORDS.get(found[0]["type"]) if found else None
+    return words.format_map(found[0].get("ctx", {})) if words else str(error.message)
 
 
 def _origin(error: Any, param: Any) -> str:

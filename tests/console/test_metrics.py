@@ -14,7 +14,7 @@ import pytest
 from cli.desk import Server
 from console.test_standing import progress
 from prometheus_client.parser import text_string_to_metric_families
-from sink.origin import Reply, Reset
+from sink.origin import Held, Reply, Reset
 
 from replay.console.metrics import WAITS, Metrics, wait_of
 from replay.sender import NO_ROWS
@@ -111,11 +111,12 @@ def is_last_row_under_way(told):
 def test_while_a_run_lives_the_port_tells_of_it_whatever_the_number_of_processes(desk, port, processes):
     desk.numbered(60)
     told: dict[tuple[str, ...], float] = {}
+    seen = threading.Event()
 
     def answer(request, _):
         number = json.loads(request.body)["event"]["value"]
         if number == 60:
-            return Reply(delay=2.0)  # so long it lives with nothing but this row to wait for
+            return Held(seen)  # so long it lives with nothing but this row to wait for
         return Reset() if number == 1 else Reply(400 if number == 2 else 200)
 
     def ask():
@@ -124,11 +125,12 @@ def test_while_a_run_lives_the_port_tells_of_it_whatever_the_number_of_processes
             with suppress(URLError):
                 told.update(asked(port))
             time.sleep(0.05)
+        seen.set()
 
     with Server(answer) as server:
         asking = threading.Thread(target=ask)
         asking.start()
-        ended = desk.send(server, "--metrics-port", port, "--processes", processes)
+        ended = desk.send(server, "--metrics-port", port, "--processes", processes, "--timeout", "600")
         asking.join()
     assert ended.code == 4, ended.err
     assert (told["rows", "rejected"], told["rows", "ambiguous"], is_last_row_under_way(told)) == (1, 1, True)

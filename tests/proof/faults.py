@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 Word = Literal["accepted", "busy", "refused", "unknown"]
 HANG_SECONDS: Final = 3_600.0
-DRIP_SECONDS: Final = 0.3
+DRIP_SECONDS: Final = 1.0  # no status line within any timeout
 LATER_SECONDS: Final = 0.05
 
 

@@ -121,6 +121,6 @@ def run_killed(campaign: Campaign, chance: Chance, judge: Judge, folder: Path, k
 def _begin_or_go_on(bench: Bench, campaign: Campaign, chance: Chance) -> subprocess.Popen[bytes]:
     if bench.has_begun:
         return bench.resume()
-    options = ("--rate", chance.rate, "--on-ambiguous", campaign.policy, "--timeout", "1")
+    options = ("--rate", chance.rate, "--on-ambiguous", campaign.policy, "--timeout", "3")
     options += ("--processes", str(campaign.processes), "--concurrency", str(CONCURRENCY))
     return bench.send(*options)

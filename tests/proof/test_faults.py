@@ -9,7 +9,7 @@ from proof.verdict import judged, judged_resent
 
 ROWS = 40
 STRUCK = (3, 17, 29)
-QUICK = ("--rate", "none", "--concurrency", "8", "--timeout", "1")
+QUICK = ("--rate", "none", "--concurrency", "8", "--timeout", "5")
 
 STALE = "stale-keep-alive"
 ACCEPTED = [name for name, fault in FAULTS.items() if fault.word == "accepted" and name != STALE]

@@ -10,7 +10,7 @@ from proof.kills import Campaign, wage
 from proof.mutants import MUTANTS
 from proof.verdict import judged
 
-QUICK = ("--rate", "500/s", "--concurrency", "8", "--timeout", "1")
+QUICK = ("--rate", "500/s", "--concurrency", "8", "--timeout", "5")
 ROWS = 400
 
 

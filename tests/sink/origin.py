@@ -11,6 +11,7 @@ import asyncio
 import re
 import socket
 import struct
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -46,6 +47,13 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     delay: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A proper answer as soon as `go` is set; the connection stays open."""
+
+    go: threading.Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,7 @@ class Drip:
     interval: float
 
 
-Answer = Reply | Reset | Eof | Hang | Raw | Drip
+Answer = Reply | Held | Reset | Eof | Hang | Raw | Drip
 Answers = Sequence[Answer] | Callable[[Request, int], Answer]
 
 
@@ -177,7 +185,7 @@ class Origin:
             self.in_flight -= 1
         if _accepts(answer):
             self.delivered.append(request.body)
-        return isinstance(answer, Reply) and request.headers.get("connection", "").lower() != "close"
+        return isinstance(answer, Reply | Held) and request.headers.get("connection", "").lower() != "close"
 
     def _choose(self, request: Request) -> Answer:
         number, self._asked = self._asked, self._asked + 1
@@ -191,6 +199,11 @@ async def _give(answer: Answer, writer: asyncio.StreamWriter) -> None:
         case Reply():
             await asyncio.sleep(answer.delay)
             writer.write(_spelled(answer))
+            await writer.drain()
+        case Held():
+            while not answer.go.is_set():  # noqa: ASYNC110 - it is set in another thread
+                await asyncio.sleep(0.01)
+            writer.write(_spelled(Reply()))
             await writer.drain()
         case Raw():
             writer.write(answer.data)
@@ -223,6 +236,8 @@ def _accepts(answer: Answer) -> bool:
     """Whether the final status line of an answer is a 2xx; what follows it does not matter."""
     if isinstance(answer, Reply):
         return 200 <= answer.status < 300
+    if isinstance(answer, Held):
+        return True
     if isinstance(answer, Raw | Drip):
         statuses = re.findall(rb"^HTTP/1\.[01] (\d{3})(?= |\r)", answer.data, re.MULTILINE)
         return next((int(status) for status in statuses if int(status) >= 200), 0) // 100 == 2

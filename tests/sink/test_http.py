@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 KEY = "s3cret-key"
 BODY = '{"event": {"key": "구매"}, "user": {"userId": "\\u0001"}}'.encode()
 SHORT = 0.25  # seconds for one attempt where it is meant to run out
-LONG = 20.0  # seconds for one attempt where it is not
+LONG = 300.0  # seconds for one attempt where it is not
 HEAD = b"HTTP/1.1 200 OK\r\n"
 EMPTY = HEAD + b"Content-Length: 0\r\n\r\n"
 OTHER = {"Location": "http://127.0.0.1:9/elsewhere"}
