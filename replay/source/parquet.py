@@ -70,7 +70,7 @@ class ParquetReader(Reader):
         gathering = Gathering()
         try:
             for group in range(self._parquet.num_row_groups):
-                for batch in self._parquet.iter_batches(bounds.RECORD_ROWS, row_groups=[group]):
+                for batch in self._parquet.iter_batches(self._batch_rows(group), row_groups=[group]):
                     self._gather(batch, gathering)
                     yield gathering.stretch()
                 self._groups = group + 1
@@ -80,6 +80,13 @@ class ParquetReader(Reader):
             reason = f"damaged Parquet file: {_in_words(error)}"
             gathering.add_flaw(reason, b"", gathering.row)
             yield gathering.stretch()
+
+    def _batch_rows(self, group: int) -> int:
+        """How many rows are read at once: fewer where they are wide, or hold much."""
+        known = self._parquet.metadata.row_group(group)
+        by_bytes = bounds.GATHERED_BYTES * known.num_rows // max(1, known.total_byte_size)
+        by_cells = bounds.RECORD_CELLS // max(1, known.num_columns)
+        return max(1, min(bounds.RECORD_ROWS, by_cells, by_bytes))
 
     def _gather(self, batch: pa.RecordBatch, gathering: Gathering) -> None:
         try:
