@@ -143,6 +143,9 @@ def _source_lines(plan: Plan) -> Iterator[tuple[str, str]]:
             "source",
             f"{clean(source.source.name)} ({', '.join(part for part in how if part)}): {source.rows:,} rows",
         )
+    for source in plan.sources:
+        if hosts := source.source.hosts:
+            yield "redirected", clean(f"{source.source.name} was fetched by way of {', '.join(hosts)}")
     if more := plan.sources[SOURCES_SHOWN:]:
         yield "", f"and {len(more):,} more: {sum(source.rows for source in more):,} rows"
 

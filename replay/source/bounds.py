@@ -32,3 +32,5 @@ XZ_MEMORY_BYTES: Final = 256 * MIB
 
 TABLE_ROWS: Final = 20_000  # rows of one chunk of a table
 RECORD_ROWS: Final = 2_000  # rows of one chunk of records: small ones spare the garbage collector
+RECORD_CELLS: Final = 400_000  # values of one chunk of records with known columns: wide rows come in fewer
+GATHERED_BYTES: Final = 8 * MIB  # the text of one chunk of records that are gathered one by one

@@ -35,12 +35,13 @@ class Source:
     """One place rows come from.
 
     `name`: as it is shown, the path as typed or found; `path`: None for standard input, and for what is at
-    an `address`, until that is stored. An address may hold secrets.
+    an `address`, until that is stored. An address may hold secrets. `hosts`: others that it redirected to.
     """
 
     name: str
     path: Path | None
     address: str | None = field(default=None, repr=False)
+    hosts: tuple[str, ...] = ()
 
 
 def find(names: Sequence[str], settings: ReadSettings) -> list[Source]:
@@ -69,8 +70,7 @@ def store(source: Source, folder: Path, number: int = 0, stream: BinaryIO | None
         return spool(source, folder, stream)
     last = _NOT_PLAIN.sub("_", source.name.rpartition("/")[2])[-100:]
     path = folder / "fetched" / f"{number}-{last}"
-    fetch(source.name, source.address, path)
-    return replace(source, path=path)
+    return replace(source, path=path, hosts=fetch(source.name, source.address, path))
 
 
 def spool(source: Source, folder: Path, stream: BinaryIO | None = None) -> Source:

@@ -25,11 +25,13 @@ class Gathering:
         self._raw: list[bytes] = []
         self._places: list[tuple[int, int]] = []
         self._flaws: list[Unreadable] = []
+        self._bytes = 0
 
     @property
     def is_full(self) -> bool:
         """Whether a stretch is due."""
-        return len(self._values) + len(self._flaws) >= bounds.RECORD_ROWS
+        rows = len(self._values) + len(self._flaws)
+        return rows >= bounds.RECORD_ROWS or self._bytes >= bounds.GATHERED_BYTES
 
     def add(self, raw: bytes, line: int) -> None:
         """Add a record as it is written."""
@@ -41,6 +43,7 @@ class Gathering:
         self._values.append(value)
         self._raw.append(_on_one_line(raw))
         self._places.append((self.row, line))
+        self._bytes += len(raw)
         self.row += 1
 
     def add_flaw(self, reason: str, raw: bytes, line: int) -> None:
@@ -53,7 +56,7 @@ class Gathering:
         rows, lines = np.array(self._places, np.int64).reshape(-1, 2).T
         frame = pd.DataFrame({0: pd.Series(self._values, dtype=object)})
         stretch = Stretch(frame, rows, lines, self._flaws, self._raw)
-        self._values, self._raw, self._places, self._flaws = [], [], [], []
+        self._values, self._raw, self._places, self._flaws, self._bytes = [], [], [], [], 0
         return stretch
 
 

@@ -92,13 +92,20 @@ class ParquetReader(Reader):
         """The rows, some at a time; a damaged page ends them, and is one more row that cannot be read."""
         try:
             for group in range(self._parquet.num_row_groups):
-                yield from self._parquet.iter_batches(bounds.RECORD_ROWS, row_groups=[group])
+                yield from self._parquet.iter_batches(self._batch_rows(group), row_groups=[group])
                 self._groups = group + 1
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             if gathering is not None:
                 gathering.add_flaw(f"damaged Parquet file: {_in_words(error)}", b"", gathering.row)
+
+    def _batch_rows(self, group: int) -> int:
+        """How many rows are read at once: fewer where they are wide, or hold much."""
+        known = self._parquet.metadata.row_group(group)
+        by_bytes = bounds.GATHERED_BYTES * known.num_rows // max(1, known.total_byte_size)
+        by_cells = bounds.RECORD_CELLS // max(1, known.num_columns)
+        return max(1, min(bounds.RECORD_ROWS, by_cells, by_bytes))
 
     def _encode(self, batch: pa.RecordBatch) -> list[tuple[bytes, str | None]]:
         """The text of each row, and why a row cannot be read."""

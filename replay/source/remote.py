@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -50,20 +51,52 @@ def shown_address(address: str) -> str:
     return shown
 
 
-def fetch(name: str, address: str, path: Path, sleep: Callable[[float], None] = time.sleep) -> None:
+def fetch(
+    name: str, address: str, path: Path, sleep: Callable[[float], None] = time.sleep
+) -> tuple[str, ...]:
     """Download what is at an address into a new file, readable by its owner alone.
 
+    Returns the hosts other than the address's own that took part, because it redirects to them.
     Raises UsageError where a library for it is missing, SourceError where it cannot be had whole,
     StorageError where it cannot be written.
     """
-    files = _files_of(address)
+    redirects = Redirects(name, address)
+    files = _files_of(address, redirects)
     try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     except OSError as error:
         raise _not_kept(path, error) from error
     with open(descriptor, "wb") as copy:  # noqa: PTH123 (a descriptor, so that the mode holds from the start)
-        _Download(name, address, files, _Copy(path, copy), sleep).run()
+        _Download(name, address, files, _Copy(path, copy), sleep).run(redirects)
+    return tuple(redirects.hosts)
+
+
+class Redirects:
+    """What each request of a download goes to: a middleware of its HTTP client, asked before each.
+
+    `hosts`: those other than the address's own; `refusal`: why a redirect was not followed.
+    """
+
+    def __init__(self, name: str, address: str) -> None:
+        self._name = name
+        self._own = urlsplit(address).hostname
+        self._is_secure = urlsplit(address).scheme == "https"
+        self.hosts: dict[str, None] = {}
+        self.refusal: SourceError | None = None
+
+    async def __call__(self, request: Any, send: Callable[[Any], Any]) -> Any:
+        """Let a request go where it may."""
+        host = str(request.url.host)
+        if request.url.scheme != "https" and (self._is_secure or not is_loopback(host)):
+            self.refusal = SourceError(
+                f"{self._name}: it redirects to http://{host}, where anyone on the way can read and change "
+                "it. Use an address that stays on https."
+            )
+            raise self.refusal
+        if host != self._own:
+            self.hosts[host] = None
+        return await send(request)
 
 
 class _Copy:
@@ -73,6 +106,15 @@ class _Copy:
         self._path = path
         self._file = file
         self.size = 0
+
+    def refuse_beyond_room(self, size: int) -> None:
+        """Refuse what cannot fit, before a byte of it is fetched. Raises StorageError."""
+        free = shutil.disk_usage(self._path.parent).free
+        if size - self.size > free:
+            raise StorageError(
+                f"{self._path.parent}: {size:,} bytes are to be fetched, and {free:,} are free. "
+                "Make room there, or give another folder with --runs."
+            )
 
     def write(self, data: bytes) -> int:
         """Add to it."""
@@ -128,9 +170,18 @@ class _Download:
         self._copy = copy
         self._sleep = sleep
 
-    def run(self) -> None:
+    def run(self, redirects: Redirects) -> None:
         """Fetch it whole. Raises SourceError."""
+        try:
+            self._run()
+        except SourceError:
+            if redirects.refusal is not None:
+                raise redirects.refusal from None
+            raise
+
+    def _run(self) -> None:
         version: _Version = self._patiently(self._version)
+        self._copy.refuse_beyond_room(version.size or 0)
         try:
             if version.size is None:
                 raise _NoRangesError
@@ -182,6 +233,7 @@ class _Download:
                     f"{self._name}: the server does not say how long it is; a part cannot be told from the "
                     "whole. Download it by other means, and give the file."
                 )
+            self._copy.refuse_beyond_room(size)
             while data := file.read(bounds.PIECE_BYTES):
                 self._copy.write(data)
         if self._copy.size != size:
@@ -213,6 +265,8 @@ def _is_for_good(error: BaseException) -> bool:
     status = _status(error)
     if status is not None:
         return status in _FOR_GOOD and status not in _PATIENCE
+    if isinstance(error.__cause__, SourceError):
+        return True
     if isinstance(error, FileNotFoundError):
         return error.__cause__ is None or not isinstance(error.__cause__, OSError)
     return isinstance(error, PermissionError) or type(error).__name__ in _NO_CREDENTIALS
@@ -236,7 +290,7 @@ def _in_words(error: BaseException) -> str:
     return f"it cannot be fetched ({kind}). Check the address and the connection."
 
 
-def _files_of(address: str) -> Any:
+def _files_of(address: str, redirects: Redirects) -> Any:
     """The file system that an address belongs to."""
     scheme = urlsplit(address).scheme
     try:
@@ -244,7 +298,11 @@ def _files_of(address: str) -> Any:
 
         if scheme in ("http", "https"):
             # bytes as they are: the address not encoded anew, the content not unpacked on the way
-            client = {"auto_decompress": False, "trust_env": scheme == "https"}
+            client = {
+                "auto_decompress": False,
+                "trust_env": scheme == "https",
+                "middlewares": (redirects,),
+            }
             return fsspec.filesystem(
                 scheme,
                 skip_instance_cache=True,

@@ -16,7 +16,7 @@ class Shelf:
     `ranges`: gives pieces. `breaks_at`: places in the content at which a connection breaks once.
     `changes_after`: requests after which the content has another version. `says_length`: or closes
     the connection at the end. `takes_head`: or refuses HEAD, as a signed address does. `statuses`: answers
-    before the first good one.
+    before the first good one. `redirects`: where paths lead to instead.
     """
 
     content: bytes
@@ -26,6 +26,7 @@ class Shelf:
     says_length: bool = True
     takes_head: bool = True
     statuses: list[int] = field(default_factory=list)
+    redirects: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str, str | None]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -66,6 +67,11 @@ class _Asked(BaseHTTPRequestHandler):
     def _answer(self, *, with_body: bool) -> None:
         shelf = self.at
         shelf.asked.append((self.command, self.path, self.headers.get("Range")))
+        if self.path in shelf.redirects:
+            self.send_response(302)
+            self.send_header("Location", shelf.redirects[self.path])
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
         if shelf.statuses and (with_body or shelf.takes_head):
             return self._end(shelf.statuses.pop(0))
         if not with_body and not shelf.takes_head:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import shutil
 import stat
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from source.shelf import Shelf
+from yarl import URL
 
 from replay.errors import SourceError, StorageError, UsageError
 from replay.settings import ReadSettings
 from replay.source import bounds, find, open_source, store
-from replay.source.remote import TRIES, fetch, shown_address
+from replay.source.remote import TRIES, Redirects, fetch, shown_address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -195,3 +198,68 @@ def test_an_object_is_fetched_from_a_store_that_speaks_s3(
         fetch("s3://bucket/rows.csv", "s3://bucket/rows.csv", path, Naps())
     assert path.read_bytes() == CONTENT
     assert {path for _, path, _ in shelf.asked} == {"/bucket/rows.csv"}
+
+
+def test_a_redirect_to_plain_http_is_not_followed(tmp_path: Path) -> None:
+    naps = Naps()
+    with (
+        Shelf(CONTENT, redirects={"/rows.csv": "http://files.example.com/rows.csv"}) as shelf,
+        pytest.raises(SourceError, match=r"^the file: it redirects to http://files\.example\.com, where"),
+    ):
+        fetched(shelf, tmp_path, naps=naps)
+    assert naps.seconds == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "url", "is_followed"),
+    [
+        ("https://a.example/x", "https://a.example/y", True),
+        ("https://a.example/x", "https://b.example/y", True),
+        ("https://a.example/x", "http://a.example/x", False),
+        ("https://a.example/x", "http://127.0.0.1/x", False),
+        ("http://127.0.0.1/x", "http://localhost/x", True),
+        ("http://127.0.0.1/x", "http://a.example/x", False),
+    ],
+)
+def test_a_secure_address_stays_secure_and_loopback_stays_loopback(
+    typed: str, url: str, is_followed: bool
+) -> None:
+    class Request:
+        def __init__(self) -> None:
+            self.url = URL(url)
+
+    async def send(request: Any) -> str:
+        return "a response"
+
+    redirects = Redirects("the file", typed)
+    if is_followed:
+        assert asyncio.run(redirects(Request(), send)) == "a response"
+    else:
+        with pytest.raises(SourceError, match="it redirects to http://"):
+            asyncio.run(redirects(Request(), send))
+    assert list(redirects.hosts) == (
+        [] if URL(url).host == URL(typed).host or not is_followed else [URL(url).host]
+    )
+
+
+def test_another_host_that_an_address_redirects_to_is_known(tmp_path: Path) -> None:
+    with Shelf(CONTENT) as there:
+        other = there.url.replace("127.0.0.1", "localhost")
+        with Shelf(CONTENT, redirects={"/rows.csv": f"{other}/rows.csv"}) as here:
+            (found,) = find([f"{here.url}/rows.csv"], ReadSettings())
+            assert store(found, tmp_path, 1).hosts == ("localhost",)
+        (found,) = find([f"{there.url}/rows.csv"], ReadSettings())
+        assert store(found, tmp_path, 2).hosts == ()
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+def test_a_file_larger_than_the_room_on_the_disk_is_refused_before_it_is_fetched(
+    says_length: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, 1_000))
+    with (
+        Shelf(CONTENT, ranges=says_length) as shelf,
+        pytest.raises(StorageError, match=rf"{len(CONTENT):,} bytes are to be fetched, and 1,000 are free"),
+    ):
+        fetched(shelf, tmp_path)
+    assert (tmp_path / "fetched" / "copy").read_bytes() == b""
