@@ -14,6 +14,7 @@ NEVER = (
     "yes",
     "again",
     "same-target",
+    "accept-ledger",
     "on-ambiguous",
     "dry-run",
     "sandbox",
