@@ -52,6 +52,7 @@ from replay.ledger.asking import (
     run_id,
     runs_known,
     target_of,
+    was_reached,
     words,
 )
 from replay.ledger.base import Store
@@ -123,6 +124,7 @@ __all__ = [
     "take_back",
     "target_of",
     "totals",
+    "was_reached",
     "words",
     "write_samples",
 ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from replay.errors import BusyError
 from replay.ledger.recovery import window_path
+from replay.reasons import parted
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
@@ -35,6 +36,13 @@ def has_delivered(store: Store, target: int, contents: Iterable[int]) -> bool:
             content,
         )
         for content in contents
+    )
+
+
+def was_reached(store: Store, target: int) -> bool:
+    """Whether any row was ever delivered to a target."""
+    return bool(
+        store.one("SELECT 1 FROM spans JOIN copies ON copies.id = copy WHERE target = ? LIMIT 1", target)
     )
 
 
@@ -70,8 +78,8 @@ def words(store: Store, run: int, copy: int, first: int, last: int) -> dict[int,
         run,
     )
     return {
-        row: Result(Outcome(outcome), status, attempts, reason)
-        for row, outcome, status, attempts, reason in found
+        row: Result(Outcome(outcome), status, attempts, *parted(text))
+        for row, outcome, status, attempts, text in found
     }
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from replay.ledger import spans
+from replay.reasons import joined
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
@@ -59,13 +60,13 @@ def _write_words(store: Store, run: int, words: dict[tuple[int, int], Result]) -
     told = {place: result for place, result in open_.items() if result.outcome is not Outcome.PENDING}
     store.tell_many(
         "INSERT INTO reasons (text) VALUES (?) ON CONFLICT DO NOTHING",
-        [(text,) for text in sorted({r.reason for r in told.values()})],
+        [(text,) for text in sorted({joined(r.reason, r.group) for r in told.values()})],
     )
     store.tell_many(
         _WRITE,
         [
-            (copy, row, result.outcome.value, result.status, result.attempts, run, result.reason)
-            for (copy, row), result in told.items()
+            (copy, row, r.outcome.value, r.status, r.attempts, run, joined(r.reason, r.group))
+            for (copy, row), r in told.items()
         ],
     )
 

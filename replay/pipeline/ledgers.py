@@ -24,6 +24,7 @@ from replay.pipeline.choosing import Known
 from replay.pipeline.refusing import mapping_digest
 from replay.pipeline.resuming import ledger_of
 from replay.settings import show_url
+from replay.sink import proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +51,11 @@ def opened(settings: RunSettings) -> Iterator[Store | None]:
 def known_before(store: Store | None, settings: RunSettings, run: str, *, resumed: bool = False) -> Known:
     """What is known before a run begins: runs that died are told to their end first.
 
-    Raises UsageError where the destination is known with another key.
+    Raises UsageError where the destination is known with another key, DestinationError where the environment
+    names no proxy that can be used.
     """
+    if not (settings.dry_run or settings.sandbox):
+        proxy_for(settings.sink.url)
     if store is None:
         return Known()
     if resumed:

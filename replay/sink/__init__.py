@@ -7,6 +7,7 @@ from replay.sink.http import HttpSink
 from replay.sink.masking import masked
 from replay.sink.moments import SharedState, State
 from replay.sink.pace import Pace
+from replay.sink.proxy import proxy_for
 from replay.sink.retry import Again, End, Stop, Tries, Verdict, judge
 from replay.sink.throttle import Throttle
 
@@ -28,4 +29,5 @@ __all__ = [
     "Verdict",
     "judge",
     "masked",
+    "proxy_for",
 ]

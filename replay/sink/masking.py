@@ -31,7 +31,7 @@ class Masking:
     async def attempt(self, body: bytes, on_start: Callable[[], None] | None = None) -> Answer:
         """Send one body once; the answer's reason quotes no masked value of it."""
         answer = await self._sink.attempt(body, on_start)
-        if answer.meaning is Meaning.ACCEPTED:
+        if answer.meaning is Meaning.ACCEPTED and not answer.reports_failure:
             return answer
         return replace(answer, reason=self._mask.reason(answer.reason, body))
 

@@ -17,8 +17,9 @@ class State:
     """When the next attempt may start, how long all pause, how far the pace is lowered, and how rows ended.
 
     Moments are in seconds of the clock, `low` is a pace (infinite where it was never lowered), `tried`
-    and `failures` count rows, `halted` is not 0 once nothing may start any more. Whoever reads one number
-    to write another does it within a `with` block.
+    and `failures` count rows, `halted` is not 0 once nothing may start any more. `reached`: 1 once a row is
+    known to have been delivered to the target, -1 once a 2xx was not believed, 0 before. Whoever reads one
+    number to write another does it within a `with` block.
     """
 
     next: float
@@ -29,11 +30,12 @@ class State:
     tried: float
     failures: float
     halted: float
+    reached: float
 
     def __init__(self) -> None:
         self.next = self.paused_until = self.lowered_at = self.climbs_from = -inf
         self.low = inf
-        self.tried = self.failures = self.halted = 0.0
+        self.tried = self.failures = self.halted = self.reached = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -44,7 +46,17 @@ class State:
         """Let go of what `with` took hold of: nothing."""
 
 
-_NAMES: Final = ("next", "paused_until", "low", "lowered_at", "climbs_from", "tried", "failures", "halted")
+_NAMES: Final = (
+    "next",
+    "paused_until",
+    "low",
+    "lowered_at",
+    "climbs_from",
+    "tried",
+    "failures",
+    "halted",
+    "reached",
+)
 _NUMBER: Final = struct.Struct("d")
 _SIZE: Final = _NUMBER.size * len(_NAMES)
 
@@ -75,6 +87,7 @@ class SharedState(State):
     tried = _moment(5)
     failures = _moment(6)
     halted = _moment(7)
+    reached = _moment(8)
 
     def __init__(self, file: int) -> None:
         self._file = file
