@@ -35,8 +35,8 @@ _RANDOM_FROM: Final = 16  # letters; so many, small and capital ones mixed, are 
 _STATUS: Final = re.compile(r"[1-9][0-9]{2}(?: |$)")
 _QUOTED: Final = re.compile(r"\"[^\"]*\"|(?<!\w)'[^']*'(?!\w)|`[^`]*`|“[^”]*”|‘[^’]*’|«[^»]*»")
 _NAMED_ID: Final = re.compile(
-    r"(\bids?|(?:request|req|trace|span|correlation|transaction|session|message|error|event|user|device)[-_ ]?id"
-    r"|\b(?:ref|reference|trace|token))(\s*[:=#]\s*)[\w.~+/=-]+",
+    r"(\bids?|(?:request|req|trace|span|correlation|transaction|session|message|error|event|user|device)"
+    r"[-_ ]?id|\b(?:ref|reference|trace|token))(\s*[:=#]\s*)[\w.~+/=-]+",
     re.IGNORECASE,
 )
 _TOKEN: Final = re.compile(r"[#\w.+:%/@-]+")
@@ -83,6 +83,22 @@ def group_of(reason: str, body: bytes) -> str:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return ""
     return group_without(reason, _texts(document))
+
+
+class Groups:
+    """The groups of reasons, each worked out from the first row that ended with these words."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str] = {}
+
+    def of(self, reason: str, body: bytes) -> str:
+        """As `group_of`; rows that share all words share what they quote, too."""
+        group = self._known.get(reason)
+        if group is None:
+            if len(self._known) >= KEPT_MAX:
+                self._known.clear()
+            group = self._known[reason] = group_of(reason, body)
+        return group
 
 
 def group_without(reason: str, values: Iterable[str]) -> str:

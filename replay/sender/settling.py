@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from replay.errors import StorageError
-from replay.reasons import group_of
+from replay.reasons import Groups
 from replay.records import Outcome, Result
 from replay.sender.repeats import Repeats
 from replay.sink import Again, Answer, Budget, End, Meaning, Stop, Tries, judge
@@ -78,6 +78,7 @@ class Settling:
         self._limits = limits
         if settings.reached:
             limits.reach()
+        self._groups = Groups()
         self._is_stopped = False
         self._usual = Answer(Meaning.ACCEPTED, "")
         self._usual_result = Result(Outcome.DELIVERED, None, 1, "")
@@ -147,7 +148,7 @@ class Settling:
         verdict = judge(answer, tries, settings.retries, settings.on_ambiguous, self._gate.random)
         match verdict:
             case End(outcome, spent):
-                result = _result(event, answer, tries, outcome)
+                result = self._result(event, answer, tries, outcome)
                 if not spent:
                     self._end(event, result)
                     return False
@@ -157,7 +158,7 @@ class Settling:
                     stopped_by, _why_stopped(answer)
                 )  # first: it is the reason, however the row counts
                 if outcome is not Outcome.PENDING:
-                    self._end(event, _result(event, answer, tries, outcome))
+                    self._end(event, self._result(event, answer, tries, outcome))
                 if outcome is not Outcome.PENDING:
                     return False
             case Again(seconds, everybody):
@@ -171,6 +172,11 @@ class Settling:
             return False
         self._watcher.on_wait(event)
         return isinstance(verdict, Again)
+
+    def _result(self, event: Event, answer: Answer, tries: Tries, outcome: Outcome) -> Result:
+        failure = answer.reports_failure and outcome is Outcome.DELIVERED
+        group = "" if outcome is Outcome.DELIVERED else self._groups.of(answer.reason, event.body)
+        return Result(outcome, answer.status, tries.attempts, answer.reason, group, failure)
 
     def _delivered_at_once(self, answer: Answer) -> Result:
         """What most rows end with; made once for as long as the answers are the same."""
@@ -232,12 +238,6 @@ class Settling:
             yield
         except StorageError as error:
             self._stop(error.kind, str(error))
-
-
-def _result(event: Event, answer: Answer, tries: Tries, outcome: Outcome) -> Result:
-    failure = answer.reports_failure and outcome is Outcome.DELIVERED
-    group = "" if outcome is Outcome.DELIVERED else group_of(answer.reason, event.body)
-    return Result(outcome, answer.status, tries.attempts, answer.reason, group, failure)
 
 
 def _why_stopped(answer: Answer) -> str:

@@ -76,8 +76,8 @@ def read_body(raw: bytes, headers: Mapping[str, str]) -> Body:
     if not content.strip():
         return Body("")
     kind = headers.get("Content-Type", "")
-    text = _text(content, kind)
     media = kind.partition(";")[0].strip().lower()
+    text = _text(content, kind, may_name_its_own=media in _PAGES)
     begins = text.lstrip()
     is_page = media in _PAGES or (not media and begins[:20].lower().startswith(_PAGE_BEGINS))
     return Body(text, None if is_page or begins[:1] not in ("{", "[") else _document(text), is_page)
@@ -97,12 +97,14 @@ def _decompressed(raw: bytes, encoding: str) -> bytes:
     return raw  # the header names a compression that was not applied
 
 
-def _text(content: bytes, kind: str) -> str:
-    """The text, by its byte order mark, the charset that is named, or as UTF-8."""
+def _text(content: bytes, kind: str, *, may_name_its_own: bool) -> str:
+    """The text, by its byte order mark, the charset that its header or a page itself names, or as UTF-8."""
     for mark, encoding in _MARKS:
         if content.startswith(mark) and len(content) > len(mark):
             return content.decode(encoding, errors="replace")
-    named = _CHARSET.search(kind) or _CHARSET.search(content[:_META_WITHIN].decode("latin-1"))
+    named = _CHARSET.search(kind)
+    if named is None and may_name_its_own:
+        named = _CHARSET.search(content[:_META_WITHIN].decode("latin-1"))
     return content.decode(_codec(named[1]) if named else "utf-8", errors="replace")
 
 
