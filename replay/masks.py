@@ -11,6 +11,7 @@ import html
 import json
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -19,7 +20,7 @@ import msgspec
 from replay.records import Target  # noqa: TC001 - msgspec reads hints
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SIGN: Final = "#"
 _HASH_BYTES: Final = 5
@@ -28,6 +29,7 @@ _CUT_FROM: Final = 290  # characters; the sink cuts the words of an answer a lit
 _CUT_AT_LEAST: Final = 3  # characters of a value that an answer's end may have cut
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _STATUS: Final = re.compile(r"[0-9]{3} ")
+_DOTS: Final = {0x130: "i", 0x131: "i"}  # a pattern takes these as an i where case does not count
 _DOT: Final = re.compile(r"(?<!\\)\.")
 
 
@@ -82,7 +84,7 @@ class Mask:
         status = match[0] if (match := _STATUS.match(text)) else ""
         words = text[len(status) :]
         for value in sorted(values, key=len, reverse=True):
-            words = _without(words, value, self.hash(value))
+            words = _without(words, value, partial(self.hash, value))
         return status + words
 
     def values(self, body: bytes) -> set[str]:
@@ -107,11 +109,14 @@ def _member(document: Any, target: Target) -> Any:
 
 
 def _leaves(value: Any) -> Iterator[str]:
-    if isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(inner)
-    else:
-        yield _text(value)
+    """The texts of all values within one, however deep they are."""
+    left = [value]
+    while left:
+        inner = left.pop()
+        if isinstance(inner, dict | list):
+            left.extend(inner.values() if isinstance(inner, dict) else inner)
+        else:
+            yield _text(inner)
 
 
 def _text(value: Any) -> str:
@@ -120,20 +125,46 @@ def _text(value: Any) -> str:
     return "" if value is None else msgspec.json.Encoder(decimal_format="number").encode(value).decode()
 
 
-def _without(words: str, value: str, hashed: str) -> str:
-    """The words with a hash wherever they quote a value, be it cut off at their end."""
+def _without(words: str, value: str, hashed: Callable[[], str]) -> str:
+    """The words with a hash wherever they quote a value, be it cut off at their end.
+
+    What is looked for is no longer than the words, however long the value is: of a longer one only the
+    beginning can be there, cut off.
+    """
     was_cut = len(words) >= _CUT_FROM
-    for form in sorted(_forms(value), key=len, reverse=True):
+    for form in _forms(value, len(words) + 1):
+        if _folded(form[: _CUT_AT_LEAST + 1]) not in _folded(words):
+            continue
         pattern = re.escape(form) if len(form) >= _SHORT else rf"(?<!\w){re.escape(form)}(?!\w)"
-        words = re.sub(pattern, hashed, words, flags=re.IGNORECASE)
-        for length in range(len(form) - 1, _CUT_AT_LEAST, -1) if was_cut else ():
-            if words.casefold().endswith(form[:length].casefold()):
-                return words[:-length] + hashed
+        found = re.search(pattern, words, flags=re.IGNORECASE) is not None
+        if found:
+            words = re.sub(pattern, hashed(), words, flags=re.IGNORECASE)
+        if was_cut and (length := _cut_off(words, form)):
+            return words[:-length] + hashed()
     return words
 
 
-def _forms(value: str) -> set[str]:
-    plain = _CONTROLS.sub(" ", value).strip()
-    written = (json.dumps(value, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))
-    forms = {value, plain, *written, html.escape(value), quote(value), quote(value, safe="")}
-    return {form for form in forms if form.strip()}
+def _cut_off(words: str, form: str) -> int:
+    """How many characters at the end of the words are the beginning of a form, and no more of it is there."""
+    end = words.casefold()
+    for length in range(min(len(form) - 1, len(words)), _CUT_AT_LEAST, -1):
+        if end.endswith(form[:length].casefold()):
+            return length
+    return 0
+
+
+def _folded(text: str) -> str:
+    """Letters of any case as one; at least those that a pattern takes as one, too."""
+    return text.translate(_DOTS).casefold()
+
+
+def _forms(value: str, most: int) -> list[str]:
+    """How a value may be written, the longest first, each cut off at the length that can be found.
+
+    Every form but the plain one writes each character as one or more, so a beginning is enough to make it.
+    """
+    plain = _CONTROLS.sub(" ", value).strip()[:most]
+    start = value[:most]
+    written = (json.dumps(start, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))
+    forms = {start, plain, *written, html.escape(start), quote(start), quote(start, safe="")}
+    return sorted((form[:most] for form in forms if form.strip()), key=len, reverse=True)

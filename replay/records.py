@@ -243,12 +243,18 @@ class Event(msgspec.Struct, eq=False):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a row ended: its outcome, the status of its last answer (if any), and why."""
+    """How a row ended: its outcome, the status of its last answer (if any), and why.
+
+    `group`: the reason without what only this row has, where the words alone do not show what that is.
+    `reports_failure`: the row counts as delivered, and the body of its answer is a page or reports an error.
+    """
 
     outcome: Outcome
     status: int | None
     attempts: int
     reason: str
+    group: str = ""
+    reports_failure: bool = False
 
 
 LATENCIES: Final = tuple(

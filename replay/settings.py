@@ -267,7 +267,10 @@ class SinkSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SendSettings:
-    """How rows are sent: pace, retries, order, and when to give up."""
+    """How rows are sent: pace, retries, order, and when to give up.
+
+    `reached`: a row was delivered to the target before, so that a 2xx counts whatever its body says.
+    """
 
     rate: float | None = 100.0
     concurrency: int = 32
@@ -277,6 +280,7 @@ class SendSettings:
     max_failures: MaxFailures = field(default_factory=MaxFailures)
     max_outage: float = 600.0
     processes: int = 1
+    reached: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.processes <= PROCESSES_MAX:

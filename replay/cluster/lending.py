@@ -57,7 +57,8 @@ class Wish:
 class Lent:
     """What it gets and hears: `turns` from `first` on, `interval` seconds apart.
 
-    `now` by the server's clock, when it was `heard` by this machine's; `is_kept`: the run's keeper lives.
+    `now` by the server's clock, when it was `heard` by this machine's; `is_kept`: the run's keeper lives;
+    `was_reached`: a row was delivered to the run's target.
     """
 
     now: float
@@ -69,6 +70,7 @@ class Lent:
     halted: int
     outage: str | None
     is_kept: bool
+    was_reached: bool = False
 
 
 def lend(state: State, pace: Pace, now: float, wanted: int) -> tuple[float, float, int]:
@@ -116,7 +118,7 @@ def exchange(
     written meanwhile, or looks again.
     """
     while True:
-        ((changes, now, next_, paused, low, lowered_at, climbs_from, halted, outage, is_kept),) = store.ask(
+        ((changes, now, next_, paused, low, lowered_at, climbs_from, halted, outage, *known),) = store.ask(
             _HEAR, run
         )
         heard = clock()
@@ -125,7 +127,7 @@ def exchange(
         state.low, state.lowered_at, state.climbs_from = low, lowered_at, climbs_from
         first, interval, turns = _decide(state, rate, now, wish)
         lent = Lent(
-            now, heard, first, interval, turns, state, max(halted, wish.halted), outage, bool(is_kept)
+            now, heard, first, interval, turns, state, max(halted, wish.halted), outage, *map(bool, known)
         )
         if wish.is_silent and not turns:
             return lent
@@ -148,7 +150,9 @@ def _decide(state: State, rate: float | None, now: float, wish: Wish) -> tuple[f
 _APART_SECONDS: Final = 0.01
 _HEAR: Final = """
 SELECT changes, CAST(extract(epoch FROM clock_timestamp()) AS FLOAT), next, paused_until, low, lowered_at,
-  climbs_from, halted, outage, (SELECT until > clock_timestamp() FROM leases WHERE leases.run = paces.run)
+  climbs_from, halted, outage, (SELECT until > clock_timestamp() FROM leases WHERE leases.run = paces.run),
+  EXISTS (SELECT 1 FROM spans JOIN copies ON copies.id = spans.copy
+    WHERE copies.target = (SELECT target FROM runs WHERE runs.id = paces.run))
 FROM paces WHERE run = ?
 """
 _TELL: Final = """

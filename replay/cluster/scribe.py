@@ -94,8 +94,9 @@ class Scribe:
     def on_end(self, event: Event, result: Result) -> None:
         """Tell how a row ended, with the next write."""
         self._close(event)
-        said = result.outcome, result.status, result.attempts, result.reason
-        self._ends.append(End(event.copy, event.number, event.source, event.row, *said))
+        said = result.outcome, result.status, result.attempts, result.reason, result.group
+        end = End(event.copy, event.number, event.source, event.row, *said, result.reports_failure)
+        self._ends.append(end)
 
     def on_take_back(self, event: Event, result: Result) -> None:
         """Only whoever sees all rows of a run takes back how one ended."""

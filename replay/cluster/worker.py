@@ -48,6 +48,7 @@ class Worker:
         self._is_closing = is_closing
         self._found: str | None = None  # the last outage that was heard of, here or elsewhere
         self._is_out = False
+        self._limits = Limits(MaxFailures(), State(), sees_all=False)
 
     async def run(self, batches: AsyncIterator[Sequence[Event]], sink: SinkSettings) -> Standing:
         """Send every event of every batch, until they end or the run stops; returns how it went."""
@@ -63,7 +64,7 @@ class Worker:
                     settings,
                     scribe,
                     announce=scribe.announce,
-                    limits=Limits(MaxFailures(), State(), sees_all=False),
+                    limits=self._limits,
                     room=lambda: scribe.room,
                 )
                 scribe.standing = lambda: _standing(sender)
@@ -140,6 +141,8 @@ class Worker:
             sender.stop(LOST, "whoever keeps the run is gone, or cut off from the ledger")
         elif self._is_closing():
             sender.stop(LOST, "its Dask worker is being closed")
+        if lent.was_reached:
+            self._limits.reach()
         if lent.outage is not None and lent.outage != self._found:
             self._found = lent.outage
             sender.expect_outage(lent.outage.partition(": ")[2])

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from replay import hackle
 from replay.console.words import clean, print_data, row, say, screen, table
-from replay.report import typed
+from replay.report import odd_words, typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from replay.report import Summary
@@ -23,8 +23,7 @@ def show_summary(summary: Summary, stop_reason: str | None, *, whole: bool) -> N
         return
     counts = ", ".join(f"{rows:,} {name}" for name, rows in summary.rows.items() if rows and name != "read")
     print_data(f"{summary.rows['read']:,} rows: {counts or 'none'}.")
-    for reason in summary.reasons[:10]:
-        print_data(f"  {reason['rows']:,} {reason['outcome']}: {clean(reason['reason'])}")
+    _show_reasons(summary.reasons, 10)
     for line in _next_steps(summary):
         print_data(clean(line))
 
@@ -88,8 +87,20 @@ def show_run(summary: dict[str, Any], record: dict[str, Any]) -> None:
         print_data(f"  source {clean(source['name'])}: {source['rows']:,} rows, {source['format']}")
     for name, rows in summary.get("rows", {}).items():
         print_data(f"  {name:<11}{rows:>12,}")
-    for reason in summary.get("reasons", [])[:20]:
-        print_data(f"  {reason['rows']:,} {reason['outcome']}: {clean(reason['reason'])}")
+    _show_reasons(summary.get("reasons", []), 20)
+
+
+def _show_reasons(reasons: Sequence[dict[str, Any]], most: int) -> None:
+    """Why rows did not arrive, the commonest first, and what is left out; then what is odd about others."""
+    failed = [one for one in reasons if one["outcome"] != "delivered"]
+    for one in failed[:most]:
+        print_data(f"  {one['rows']:,} {one['outcome']}: {clean(one['reason'])}")
+    if rest := failed[most:]:
+        rows = sum(one["rows"] for one in rest)
+        print_data(f"  and {len(rest):,} more reasons, of {rows:,} rows; the failed files hold them all")
+    for one in reasons:
+        if one["outcome"] == "delivered":
+            print_data(f"  Warning: {clean(odd_words(one))}")
 
 
 def show_sandbox(url: str, key: str) -> None:

@@ -282,8 +282,7 @@ class Crew:
             self._recorder.on_delivered(events, _DELIVERED)
             self._look_at(events[0], _DELIVERED)
         for ended in news.ended:
-            result = Result(ended.outcome, ended.status, ended.attempts, ended.reason)
-            self._write_down(self._end, member.take(ended.serial), result)
+            self._write_down(self._end, member.take(ended.serial), ended.result)
         member.make_room()
 
     def _end(self, event: Event, result: Result) -> None:

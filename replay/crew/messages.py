@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from replay.records import Answers, Outcome  # noqa: TC001 - msgspec reads hints
+from replay.records import Answers, Outcome, Result
 from replay.settings import SendSettings, SinkSettings  # noqa: TC001
 
 if TYPE_CHECKING:
@@ -78,6 +78,13 @@ class Ended(msgspec.Struct, array_like=True):
     status: int | None
     attempts: int
     reason: str
+    group: str = ""
+
+    @property
+    def result(self) -> Result:
+        """How it ended; of delivered rows only those are told so whose answer reports a failure."""
+        failure = self.outcome is Outcome.DELIVERED
+        return Result(self.outcome, self.status, self.attempts, self.reason, self.group, failure)
 
 
 class News(msgspec.Struct, tag=True, array_like=True):

@@ -105,11 +105,11 @@ class Voice:
     def on_end(self, event: Event, result: Result) -> None:
         """Mark how a row ended, and tell it."""
         self._marks.end(event.slot, result.outcome)
-        if result.outcome is Outcome.DELIVERED:
+        if result.outcome is Outcome.DELIVERED and not result.reports_failure:
             self._news.delivered.append(event.number)
         else:
-            ended = Ended(event.number, result.outcome, result.status, result.attempts, result.reason)
-            self._news.ended.append(ended)
+            said = result.outcome, result.status, result.attempts, result.reason, result.group
+            self._news.ended.append(Ended(event.number, *said))
         self._soon()
         if len(self._news.delivered) >= NEWS_ROWS:
             self.flush()

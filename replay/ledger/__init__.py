@@ -66,6 +66,7 @@ from replay.ledger.asking import (
     runs_in_order,
     runs_known,
     target_of,
+    was_reached,
     words,
 )
 from replay.ledger.base import Store
@@ -152,6 +153,7 @@ __all__ = [
     "take_back",
     "target_of",
     "totals",
+    "was_reached",
     "words",
     "write_samples",
 ]

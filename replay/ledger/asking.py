@@ -9,6 +9,7 @@ from replay.errors import BusyError
 from replay.ledger.batches import PLACE_BYTES
 from replay.ledger.recovery import window_path
 from replay.ledger.schema import OLD_FORMAT
+from replay.reasons import parted
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ def lacks_part(store: Store, content: int) -> bool:
 def knows_old_contents(store: Store) -> bool:
     """Whether any content was recorded by format 1."""
     return store.one("SELECT 1 FROM contents WHERE format = ? LIMIT 1", OLD_FORMAT) is not None
+
+
+def was_reached(store: Store, target: int) -> bool:
+    """Whether any row was ever delivered to a target."""
+    return bool(
+        store.one("SELECT 1 FROM spans JOIN copies ON copies.id = copy WHERE target = ? LIMIT 1", target)
+    )
 
 
 def mappings_delivered(store: Store, copy: int) -> set[str]:
@@ -113,8 +121,8 @@ def words(store: Store, run: int, copy: int, first: int, last: int) -> dict[int,
         run,
     )
     return {
-        row: Result(Outcome(outcome), status, attempts, reason)
-        for row, outcome, status, attempts, reason in found
+        row: Result(Outcome(outcome), status, attempts, *parted(text))
+        for row, outcome, status, attempts, text in found
     }
 
 

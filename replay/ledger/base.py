@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from replay.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
     from types import TracebackType
@@ -56,6 +56,13 @@ class Store(ABC):
     @abstractmethod
     def ask(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """The rows that a query gives."""
+
+    @abstractmethod
+    def each(self, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows that a query gives, one after another: there may be more than memory holds.
+
+        Nothing else is asked of the ledger in between.
+        """
 
     def one(self, statement: str, *values: Any) -> Any:
         """The first column of the first row that a query gives; None if there is none."""

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
 from replay.ledger import spans
+from replay.reasons import joined
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _write_words(store: Store, run: int, words: dict[tuple[int, int], Result]) -
     told = {place: result for place, result in open_.items() if result.outcome is not Outcome.PENDING}
     store.tell_many(
         "INSERT INTO reasons (text) VALUES (?) ON CONFLICT DO NOTHING",
-        [(text,) for text in sorted({r.reason for r in told.values()})],
+        [(text,) for text in sorted({joined(r.reason, r.group) for r in told.values()})],
     )
     store.tell_many(
         _WRITE,
@@ -73,7 +74,7 @@ def _write_words(store: Store, run: int, words: dict[tuple[int, int], Result]) -
                 result.attempts,
                 result.outcome is Outcome.AMBIGUOUS,
                 run,
-                result.reason,
+                joined(result.reason, result.group),
             )
             for (copy, row), result in told.items()
         ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from replay.errors import BusyError, StorageError
 from replay.ledger import recovery
@@ -15,6 +15,7 @@ from replay.ledger.readings import remember_readings
 from replay.ledger.schema import FORMAT
 from replay.ledger.targets import Destination, find_target, remember_target
 from replay.ledger.window import Window, boot_id
+from replay.reasons import Reasons, parted
 from replay.records import Outcome
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Totals:
     """What a run has written so far, over all its legs."""
 
     rows: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[tuple[str, int | None, str]] = field(default_factory=Counter)
+    reasons: Reasons = field(default_factory=Reasons)
     requests: int = 0
     retries: int = 0
     duplicates: int = 0
@@ -186,14 +187,17 @@ def totals(store: Store, run: int) -> Totals:
     counted = Totals()
     delivered = store.one("SELECT coalesce(sum(last - first + 1), 0) FROM spans WHERE run = ?", run)
     counted.rows[Outcome.DELIVERED] = int(delivered)
-    for outcome, status, reason, rows in store.ask(
-        "SELECT outcome, status, text, count(*) FROM words JOIN reasons ON reasons.id = reason"
-        " WHERE run = ? GROUP BY outcome, status, text",
-        run,
-    ):
+    for outcome, status, text, rows in store.each(_BY_REASON, run):
         counted.rows[outcome] += rows
-        counted.reasons[outcome, status, reason] += rows
+        counted.reasons.add(outcome, status, *parted(text), rows=rows)
     ((counted.requests, counted.retries, counted.duplicates),) = store.ask(
         "SELECT requests, retries, duplicates FROM runs WHERE id = ?", run
     )
     return counted
+
+
+_BY_REASON: Final = """
+SELECT outcome, status, text, many FROM (
+  SELECT outcome, status, reason, count(*) AS many FROM words WHERE run = ? GROUP BY outcome, status, reason
+) AS counted JOIN reasons ON reasons.id = counted.reason
+"""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 BUSY_SECONDS: Final = 10.0
 LEASE_SECONDS: Final = 10.0
 FROZEN_SECONDS: Final = 5.0
+FETCHED_AT_ONCE: Final = 5_000  # rows of a long answer
 _LOCK: Final = 0x48526570
 _CONNECTION: Final[dict[str, Any]] = {
     "application_name": "hackle-replay",
@@ -116,6 +117,12 @@ class PostgresStore(Store):
         """The rows that a query gives."""
         with self._lock, self.in_words():
             return self._execute(statement, values).fetchall()
+
+    def each(self, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows that a query gives, some at a time: they stay with the server until they are fetched."""
+        with self._lock, self.in_words(), self._db.cursor(name="each", withhold=True) as cursor:
+            cursor.itersize = FETCHED_AT_ONCE
+            yield from cursor.execute(_translated(statement), _storable(values))
 
     def change(self, statement: str, *values: Any) -> int:
         """Run a statement; returns how many rows it changed."""

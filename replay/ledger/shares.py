@@ -60,11 +60,14 @@ class End(msgspec.Struct, array_like=True):
     status: int | None
     attempts: int
     reason: str
+    group: str = ""
+    reports_failure: bool = False
 
     @property
     def result(self) -> Result:
         """How it ended."""
-        return Result(self.outcome, self.status, self.attempts, self.reason)
+        said = self.outcome, self.status, self.attempts, self.reason, self.group
+        return Result(*said, self.reports_failure)
 
 
 class Standing(msgspec.Struct, array_like=True):

@@ -75,6 +75,11 @@ class SqliteStore(Store):
         with self._lock, self.in_words():
             return self._db.execute(statement, values).fetchall()
 
+    def each(self, statement: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows that a query gives, one after another."""
+        with self._lock, self.in_words():
+            yield from self._db.execute(statement, values)
+
     def change(self, statement: str, *values: Any) -> int:
         """Run a statement; returns how many rows it changed."""
         with self._lock, self.in_words():

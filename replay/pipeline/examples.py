@@ -9,6 +9,7 @@ import msgspec
 
 from replay.errors import ReplayError
 from replay.pipeline.record import failed_sources_of
+from replay.reasons import group_without, normalised
 from replay.records import CARRIED, Chunk, Outcome
 from replay.report import Example, carried_notes, short
 from replay.source import Source, open_source
@@ -74,7 +75,8 @@ class Examples:
         for place, note in enumerate(carried_notes(chunk, range(len(chunk)))):
             status = note.get("status", "")
             number = int(status) if status.isdigit() else None
-            reason = (note.get("outcome", ""), number, note.get("reason", ""))
+            own = (note.get("outcome", ""), number, note.get("reason", ""))
+            reason = own if own in wanted else _group(own, chunk, place)
             if reason in wanted and note.get("row", "").isdigit():
                 yield reason, Example(name, int(note["row"]), self._values(chunk, place, reason))
 
@@ -109,6 +111,13 @@ class Examples:
 
 def _reason(one: Dict[str, Any]) -> Reason:
     return one["outcome"], one["status"], one["reason"]
+
+
+def _group(reason: Reason, chunk: Chunk, place: int) -> Reason:
+    """The reason of a row as a summary lists it together with those of others."""
+    outcome, status, words = reason
+    values = (text for _, text in _texts(chunk, place))
+    return outcome, status, group_without(words, values) or normalised(words)
 
 
 def _texts(chunk: Chunk, place: int) -> Iterator[tuple[str, str]]:

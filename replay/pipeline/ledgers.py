@@ -27,6 +27,7 @@ from replay.pipeline.refusing import mapping_digest
 from replay.pipeline.remembering import refuse_forgotten
 from replay.pipeline.resuming import ledger_of
 from replay.settings import show_url
+from replay.sink import proxy_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,8 +63,10 @@ def known_before(store: Store | None, settings: RunSettings, run: str, *, resume
     """What is known before a run begins: runs that died are told to their end first.
 
     Raises UsageError where the destination, or the target of the run that is resumed or resent, is known with
-    another key.
+    another key, DestinationError where the environment names no proxy that can be used.
     """
+    if not (settings.dry_run or settings.sandbox):
+        proxy_for(settings.sink.url)
     if store is None:
         return Known()
     if resumed:

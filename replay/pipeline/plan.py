@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,8 @@ from replay.pipeline.choosing import Chooser, Known
 from replay.report import Counts
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from replay.ledger import Content, Resolved
     from replay.pipeline.stages import Job
     from replay.pipeline.tally import Tally
@@ -90,8 +91,7 @@ class Plan:
     @property
     def skipped(self) -> Counter[str]:
         """Rows that are not sent on purpose, by cause."""
-        reasons = self.counts.reasons.items()
-        return Counter({cause: rows for (outcome, _, cause), rows in reasons if outcome == "skipped"})
+        return self.counts.reasons.by_cause()
 
     def seconds(self, rate: float | None) -> float | None:
         """How long the valid rows take at this rate, if there is one."""

@@ -164,7 +164,7 @@ class _Planning:
         plan.ended += chosen.count(Fate.ENDED) + chosen.count(Fate.NOTED)
         ends = [*not_sent(chosen, self._severities).values(), *(end for _, end in unreadable_now(chosen))]
         for end in ends:
-            plan.counts.add(end.outcome, end.status, end.reason)
+            plan.counts.add(end)
         count_skipped(plan.counts, chosen)
         plan.counts.skip("limit", chosen.beyond)
         if chosen.names.notes is not None:

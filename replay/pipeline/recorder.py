@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
+from collections import Counter, deque
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Protocol
 
-from replay.errors import SourceError
+from replay.errors import SourceError, StorageError
 from replay.ledger import NO_SLOT, totals
 from replay.pipeline.coursing import course_of
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
@@ -17,7 +18,7 @@ from replay.pipeline.record import failed_file_names, mask_of
 from replay.pipeline.tally import EVENT_KEY
 from replay.pipeline.whole import Kept, Told, files_of, make_whole, notes_on
 from replay.records import Chunk, Event, Outcome, Result
-from replay.report import Counts, FailedFile, Files, UnreadableFile, shape_of
+from replay.report import Counts, FailedFile, Files, UnreadableFile, read_summary, shape_of
 from replay.sender import Attempts
 
 if TYPE_CHECKING:
@@ -55,8 +56,10 @@ class Recorder:
         self._hides_keys = mask.covers(".".join(EVENT_KEY))
         self.counts = Counts(plan.read)
         self.counts.begin_with(totals(store, book.run))
+        self.counts.go_on_with(read_summary(folder))
         self._told = Told(store, book.run, book.copies.get)
         self._kept = _kept(plan, folder)
+        self._waiting: deque[tuple[int, Chunk, int, Result]] = deque()  # failed rows on their way to a file
         self._unreadable = UnreadableFile(folder.unreadable)
         self.attempts = Attempts()
         self.course = course_of(store, book.run)
@@ -123,10 +126,11 @@ class Recorder:
     def on_end(self, event: Event, result: Result) -> None:
         """Note how a row ended."""
         self._book.end(event.slot, event.copy, event.number, result)
-        self.counts.add(result.outcome, result.status, result.reason)
+        self.counts.add(result)
         self.course.count_key(self._key(event), delivered=result.outcome is Outcome.DELIVERED)
         if result.outcome in _FAILED and event.chunk is not None:
-            self._append(event.source, event.chunk, {event.place: result})
+            self._waiting.append((event.source, event.chunk, event.place, result))
+            self._listener.on_row(self._name(event.source), event.row, result)
 
     def on_delivered(self, events: Sequence[Event], result: Result) -> None:
         """Note that rows were delivered, whose marks stand in the window already."""
@@ -135,13 +139,13 @@ class Recorder:
             [event.copy for event in events],
             [event.number for event in events],
         )
-        self.counts.add(result.outcome, result.status, result.reason, rows=len(events))
+        self.counts.add(result, rows=len(events))
         for key, rows in Counter([event.key for event in events]).items():
             self.course.count_key(self._shown_key(key), delivered=True, rows=rows)
 
     def on_take_back(self, event: Event, result: Result) -> None:
         """Forget how a row ended: it is pending after all."""
-        self.counts.add(result.outcome, result.status, result.reason, rows=-1)
+        self.counts.add(result, rows=-1)
         self.course.count_key(self._key(event), delivered=result.outcome is Outcome.DELIVERED, rows=-1)
         pending = Result(Outcome.PENDING, None, result.attempts, "")
         self._book.end(event.slot, event.copy, event.number, pending)
@@ -157,8 +161,27 @@ class Recorder:
         while some := dict(islice(results, NOTED_AT_ONCE)):
             for place, result in some.items():
                 self._note(chosen.names.uids[place], int(chosen.names.rows[place]), result)
-            self._append(source, chosen.judged.chunk, some)
+                self._waiting.append((source, chosen.judged.chunk, place, result))
+                self._listener.on_row(self._name(source), int(chosen.judged.chunk.rows[place]), result)
             await asyncio.sleep(0)
+
+    def write_failed(self) -> None:
+        """Append what failed since the last time to the failed files, chunk by chunk.
+
+        It talks to the disk and belongs into a thread, one call at a time; a kill before it loses nothing,
+        because the files are written again from the ledger.
+        """
+        waiting = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        by_chunk: dict[tuple[int, int], tuple[Chunk, dict[int, Result]]] = {}
+        for source, chunk, place, result in waiting:
+            by_chunk.setdefault((source, id(chunk)), (chunk, {}))[1][place] = result
+        try:
+            for (source, _), (chunk, results) in by_chunk.items():
+                kept = self._kept[source]
+                kept.failed.append(chunk, notes_on(chunk, kept.uid, results))
+        except BaseException:
+            self._waiting.extendleft(reversed(waiting))
+            raise
 
     def close(self) -> None:
         """Close the files as they are, to be read by whoever comes next."""
@@ -168,11 +191,14 @@ class Recorder:
 
     def finish(self) -> Files:
         """Make the files whole: every failed row of the ledger, in the order of its source."""
+        self.write_failed()  # for sources that are gone or changed there is no other copy of these rows
         self._unreadable.close()
         return make_whole(self._kept, self._told, self._folder, self._is_intact)
 
     def keep(self) -> Files:
         """Give the files their names as they are, which needs no room on the disk."""
+        with suppress(StorageError):  # the ledger has these rows, and a resume writes them again
+            self.write_failed()
         failed = [kept.failed.keep() for kept in self._kept]
         return files_of(self._folder, failed, self._unreadable.keep())
 
@@ -191,13 +217,7 @@ class Recorder:
 
     def _note(self, uid: str, row: int, result: Result) -> None:
         self._book.end(NO_SLOT, self._book.copies[uid], row, result)
-        self.counts.add(result.outcome, result.status, result.reason)
-
-    def _append(self, source: int, chunk: Chunk, results: dict[int, Result]) -> None:
-        kept = self._kept[source]
-        kept.failed.append(chunk, notes_on(chunk, kept.uid, results))
-        for place, result in results.items():
-            self._listener.on_row(kept.source.name, int(chunk.rows[place]), result)
+        self.counts.add(result)
 
     def _key(self, event: Event) -> str:
         """The event key of a row as it may be shown."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
 
 from replay.crew import Crew
 from replay.errors import BusyError, StorageError, UsageError
-from replay.ledger import begin, reopen, rows_recorded, target_of
+from replay.ledger import begin, reopen, rows_recorded, target_of, was_reached
 from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.coursing import write_course
 from replay.pipeline.elsewhere import keeper_of
@@ -82,6 +82,12 @@ class Observer(Protocol):
 
     def on_stop(self, reason: str) -> None:
         """Called once when the run stops before its end."""
+
+
+def _knowing(settings: RunSettings, store: Store, book: Book) -> RunSettings:
+    """The settings with what the ledger knows of the target."""
+    reached = was_reached(store, target_of(store, book.run))
+    return replace(settings, send=replace(settings.send, reached=reached))
 
 
 class Silent:
@@ -185,7 +191,7 @@ class Run:
 
     async def _send(self, recorder: Recorder, store: Store, book: Book) -> Summary:
         async with AsyncExitStack() as stack:
-            settings = await self._target(stack)
+            settings = _knowing(await self._target(stack), store, book)
             pace = stack.enter_context(_pace(store, book, settings))
             sink = await stack.enter_async_context(HttpSink(settings.sink))
             announce = partial(self._announce, book)
@@ -278,6 +284,7 @@ class Run:
                     position = batch.chosen.judged.chunk.position
                     self._places.add(batch.source, position, batch.chosen.count(Fate.SEND))
                     await recorder.add_chunk(batch.source, batch.chosen)
+                    await self._on_disk(recorder.write_failed)
                 yield batch.events
         recorder.counts.skip("limit", self.plan.skipped["limit"])
 
@@ -291,6 +298,7 @@ class Run:
                 self._tell(sender, recorder)
                 if (now := time.monotonic()) >= next_write:
                     await self._on_disk(book.write)
+                    await self._on_disk(recorder.write_failed)
                     next_write = now + WRITE_SECONDS
                 recorder.course.limit = sender.rate_now
                 if (now := time.monotonic()) >= recorder.course.until:

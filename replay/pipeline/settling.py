@@ -10,6 +10,7 @@ from replay.errors import UsageError
 from replay.ledger import recover_dead, rows_recorded, run_id, settle, totals
 from replay.pipeline.ledgers import is_at_work, ledger_opened, refuse_live
 from replay.pipeline.whole import make_files_whole
+from replay.reasons import LISTED_MAX
 from replay.records import Outcome
 from replay.report import (
     Files,
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from replay.report import RunFolder
 
 _TRIED: Final = ("delivered", "rejected", "exhausted", "ambiguous")
+_NOT_IN_LEDGER: Final = frozenset({Outcome.SKIPPED, Outcome.DELIVERED})
+"""Outcomes of which a summary gives reasons that the ledger does not keep."""
 
 
 def standing(folder: RunFolder) -> dict[str, Any]:
@@ -89,11 +92,8 @@ def _retold(folder: RunFolder, written: Totals, files: Files) -> Summary:
         raise UsageError(
             f"{folder.summary} cannot be read. Go on with the run first: replay resume {folder.run}"
         )
-    untold = [reason for reason in document["reasons"] if reason["outcome"] == Outcome.SKIPPED]
-    told = [
-        {"outcome": outcome, "status": status, "reason": reason, "rows": count}
-        for (outcome, status, reason), count in written.reasons.items()
-    ]
+    untold = [one for one in document["reasons"] if one["outcome"] in _NOT_IN_LEDGER]
+    told = written.reasons.listed(LISTED_MAX - len(untold))
     rows = document["rows"] | {name: written.rows[name] for name in (*_TRIED, "invalid")}
     rows["pending"] = rows["read"] - sum(rows[name] for name in rows if name not in ("read", "pending"))
     document |= {
@@ -101,7 +101,7 @@ def _retold(folder: RunFolder, written: Totals, files: Files) -> Summary:
         "requests": max(written.requests, document["requests"]),
         "retries": max(written.retries, document["retries"]),
         "possible_duplicates": max(written.duplicates, document["possible_duplicates"]),
-        "reasons": sorted(untold + told, key=lambda reason: -reason["rows"]),
+        "reasons": told + untold,
         "state": "interrupted" if document["state"] == "running" else document["state"],
         "files": document["files"] | {"failed": list(files.failed), "unreadable": files.unreadable},
     }

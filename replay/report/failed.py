@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import msgspec
 
 from replay.records import CARRIED, Chunk
-from replay.report.cells import csv_line
+from replay.report.cells import csv_line, csv_lines
 from replay.report.notes import COLUMNS, Note, Notes
 from replay.report.parts import PartFile
 
@@ -51,10 +51,8 @@ class TableShape:
     def rows(self, chunk: Chunk, notes: Notes) -> bytes:
         """The cells as they were read, and the note's."""
         rows = chunk.frame.iloc[list(notes), self._kept].to_numpy(dtype=object).tolist()
-        return b"".join(
-            csv_line([*cells, *note.cells()], self._delimiter)
-            for cells, note in zip(rows, notes.values(), strict=True)
-        )
+        written = zip(rows, notes.values(), strict=True)
+        return csv_lines(([*cells, *note.cells()] for cells, note in written), self._delimiter)
 
 
 class RecordsShape:

@@ -51,7 +51,7 @@ def run_page(told: Told, now: datetime | None = None) -> bytes:
         duplicates=int(told.summary.get("possible_duplicates", 0)),
         files=told.summary.get("files") or {},
         masked=told.masked,
-        remarks=told.remarks,
+        remarks=[*told.remarks, *story.odd(told)],
         now=now,
     )
 

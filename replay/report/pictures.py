@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from replay.report.curves import Curves
 
 TABLE_ROWS_MAX: Final = 40
+RESUMES_SHOWN: Final = 5
 _TICKS_SECONDS: Final = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400,
 )  # fmt: skip
@@ -168,7 +169,8 @@ def _rows_of(curves: Curves, columns: Sequence[Sequence[str]]) -> list[list[str]
 
 def _resumed(course: Course) -> str:
     starts = [_clock(seconds) for seconds, _ in course.whole.legs[1:]]
-    return f" The run was gone on with at {', '.join(starts[:5])}." if starts else ""
+    more = f" and {len(starts) - RESUMES_SHOWN} more" if len(starts) > RESUMES_SHOWN else ""
+    return f" The run was gone on with at {', '.join(starts[:RESUMES_SHOWN])}{more}." if starts else ""
 
 
 def _figure(value: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from replay.report.summary import odd_words
 from replay.report.text import plural, span
 
 if TYPE_CHECKING:
@@ -273,6 +274,12 @@ def groups(told: Told) -> list[Group]:
         words = f"{plural(len(rest), 'other reason')}; the failed files hold them all"
         shown.append(Group("", None, words, sum(one["rows"] for one in rest)))
     return shown
+
+
+def odd(told: Told) -> list[str]:
+    """What is odd about delivered rows, if anything is."""
+    reasons = told.summary.get("reasons") or ()
+    return [odd_words(one) for one in reasons if one["outcome"] == "delivered"]
 
 
 def _examples(told: Told, one: Mapping[str, Any]) -> Sequence[Example]:

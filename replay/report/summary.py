@@ -5,27 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from replay.records import Outcome
+from replay.reasons import LISTED_MAX, Reasons
+from replay.records import Outcome, Result
 from replay.report.folder import DEFAULT_RUNS
 
 if TYPE_CHECKING:
     from replay.report.folder import RunFolder
-
-REASONS_MAX: Final = 1_000  # different reasons told one by one; the ledger knows all
-
-Reason = tuple[str, int | None, str]
-"""(outcome, status, reason)"""
 
 
 class Totals(Protocol):
     """What a ledger knows of a run: rows by outcome and by reason, and how many requests it took."""
 
     rows: Counter[str]
-    reasons: Counter[Reason]
+    reasons: Reasons
     requests: int
     retries: int
     duplicates: int
@@ -35,39 +31,51 @@ class Totals(Protocol):
 class Counts:
     """What happened so far. `read` is what the plan counted; rows not reached are pending.
 
+    `odd`: status and words of the first 2xx whose body is a page or reports an error, of `odd_rows` that
+    count as delivered all the same.
+
     `first_request` and `last_answer` are monotonic moments, in seconds.
     """
 
     read: int
     rows: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[Reason] = field(default_factory=Counter)
+    reasons: Reasons = field(default_factory=Reasons)
     requests: int = 0
     retries: int = 0
     possible_duplicates: int = 0
+    odd: tuple[int | None, str] | None = None
+    odd_rows: int = 0
     first_request: float = 0.0
     last_answer: float = 0.0
 
-    def add(self, outcome: Outcome, status: int | None, reason: str, rows: int = 1) -> None:
-        """Count rows that ended; a delivered row needs no reason."""
-        self.rows[outcome] += rows
-        if outcome is not Outcome.DELIVERED:
-            key = (outcome.value, status, reason)
-            if key not in self.reasons and len(self.reasons) >= REASONS_MAX:
-                key = (outcome.value, status, "other reasons")
-            self.reasons[key] += rows
+    def add(self, result: Result, rows: int = 1) -> None:
+        """Count rows that ended so; a delivered row needs no reason."""
+        self.rows[result.outcome] += rows
+        if result.outcome is not Outcome.DELIVERED:
+            self.reasons.add(result.outcome.value, result.status, result.reason, result.group, rows)
+        elif result.reports_failure:
+            self.odd = self.odd or (result.status, result.reason)
+            self.odd_rows += rows
 
     def skip(self, cause: str, rows: int) -> None:
         """Count rows that are left out on purpose."""
         if rows:
-            self.add(Outcome.SKIPPED, None, cause, rows)
+            self.rows[Outcome.SKIPPED] += rows
+            self.reasons.skip(cause, rows)
 
     def begin_with(self, totals: Totals) -> None:
         """Count what earlier legs of the run have written."""
-        self.rows[Outcome.DELIVERED] += totals.rows[Outcome.DELIVERED]
-        for (outcome, status, reason), rows in totals.reasons.items():
-            self.add(Outcome(outcome), status, reason, rows)
+        for outcome, rows in totals.rows.items():
+            self.rows[outcome] += rows
+        self.reasons.merge(totals.reasons)
         self.requests, self.retries = totals.requests, totals.retries
         self.possible_duplicates = totals.duplicates
+
+    def go_on_with(self, summary: dict[str, Any] | None) -> None:
+        """Count what only an earlier summary of the run knows: the ledger keeps no word of delivered rows."""
+        for one in (summary or {}).get("reasons") or ():
+            if one["outcome"] == Outcome.DELIVERED:
+                self.odd, self.odd_rows = (one["status"], one["reason"]), one["rows"]
 
     def tried(self) -> int:
         """Rows that were sent and ended."""
@@ -79,12 +87,12 @@ class Counts:
         return {"read": self.read, **ended, "pending": self.read - sum(ended.values())}
 
     def reasons_listed(self) -> list[dict[str, Any]]:
-        """Why rows did not arrive, the commonest first."""
-        return [
-            {"outcome": outcome, "status": status, "reason": reason, "rows": rows}
-            for (outcome, status, reason), rows in self.reasons.most_common()
-            if rows > 0
-        ]
+        """Why rows did not arrive, the commonest first; then what delivered rows were answered instead."""
+        if self.odd is None:
+            return self.reasons.listed()
+        status, reason = self.odd
+        odd = {"outcome": "delivered", "status": status, "reason": reason, "rows": self.odd_rows}
+        return [*self.reasons.listed(LISTED_MAX - 1), odd]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +171,14 @@ def ended_summary(folder: RunFolder) -> Summary | None:
         return msgspec.convert(document, Summary)
     except msgspec.ValidationError:
         return None  # somebody wrote in it; the ledger knows better
+
+
+def odd_words(reason: dict[str, Any]) -> str:
+    """What to say of a reason of delivered rows: their answers were no plain acceptance."""
+    return (
+        f"{reason['rows']:,} delivered rows were answered with a page, or with a body that reports an error. "
+        f"They count as delivered by their status; see whether they arrived. The first: {reason['reason']}"
+    )
 
 
 def typed(run: str, folder: str) -> str:

@@ -45,6 +45,6 @@ class Attempts:
         self.answers.add(answer.status, self.last - event.left_at if answer.started else None)
         if not event.is_doubtful:
             return False
-        extra = answer.meaning is Meaning.ACCEPTED or answer.meaning is Meaning.UNKNOWN
+        extra = answer.meaning in (Meaning.ACCEPTED, Meaning.UNKNOWN, Meaning.DISBELIEVED)
         self.duplicates -= not extra
         return extra

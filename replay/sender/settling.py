@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 from replay.errors import StorageError
+from replay.reasons import Groups
 from replay.records import Outcome, Result
 from replay.sender.repeats import Repeats
 from replay.sink import Again, Answer, Budget, End, Meaning, Stop, Tries, judge
@@ -75,6 +76,9 @@ class Settling:
         self._tries: dict[Event, Tries] = {}
         self._spent: dict[Event, tuple[float, Result]] = {}  # since when, and how the row ends if it does
         self._limits = limits
+        if settings.reached:
+            limits.reach()
+        self._groups = Groups()
         self._is_stopped = False
         self._usual = Answer(Meaning.ACCEPTED, "")
         self._usual_result = Result(Outcome.DELIVERED, None, 1, "")
@@ -87,6 +91,8 @@ class Settling:
     def settle(self, event: Event, answer: Answer, passage: Passage) -> bool:
         """Carry out what an answer makes of its row; whether it was not accepted, and will be tried again."""
         before = self._tries.get(event, _FIRST)
+        if answer.meaning is Meaning.ACCEPTED:
+            answer = self._limits.believed(answer)
         self._watcher.on_answer(event, answer, before)
         self._repeats.note_attempt()
         if before is _FIRST and answer.meaning is Meaning.ACCEPTED and not self._spent:
@@ -142,15 +148,17 @@ class Settling:
         verdict = judge(answer, tries, settings.retries, settings.on_ambiguous, self._gate.random)
         match verdict:
             case End(outcome, spent):
-                result = Result(outcome, answer.status, tries.attempts, answer.reason)
+                result = self._result(event, answer, tries, outcome)
                 if not spent:
                     self._end(event, result)
                     return False
                 self._spent[event] = self._gate.clock(), result
             case Stop(stopped_by, outcome):
+                self._stop(
+                    stopped_by, _why_stopped(answer)
+                )  # first: it is the reason, however the row counts
                 if outcome is not Outcome.PENDING:
-                    self._end(event, Result(outcome, answer.status, tries.attempts, answer.reason))
-                self._stop(stopped_by, answer.reason)
+                    self._end(event, self._result(event, answer, tries, outcome))
                 if outcome is not Outcome.PENDING:
                     return False
             case Again(seconds, everybody):
@@ -165,11 +173,18 @@ class Settling:
         self._watcher.on_wait(event)
         return isinstance(verdict, Again)
 
+    def _result(self, event: Event, answer: Answer, tries: Tries, outcome: Outcome) -> Result:
+        failure = answer.reports_failure and outcome is Outcome.DELIVERED
+        group = "" if outcome is Outcome.DELIVERED else self._groups.of(answer.reason, event.body)
+        return Result(outcome, answer.status, tries.attempts, answer.reason, group, failure)
+
     def _delivered_at_once(self, answer: Answer) -> Result:
         """What most rows end with; made once for as long as the answers are the same."""
         if answer is not self._usual:
             self._usual = answer
-            self._usual_result = Result(Outcome.DELIVERED, answer.status, 1, answer.reason)
+            self._usual_result = Result(
+                Outcome.DELIVERED, answer.status, 1, answer.reason, reports_failure=answer.reports_failure
+            )
         return self._usual_result
 
     def _end(self, event: Event, result: Result) -> None:
@@ -223,3 +238,12 @@ class Settling:
             yield
         except StorageError as error:
             self._stop(error.kind, str(error))
+
+
+def _why_stopped(answer: Answer) -> str:
+    if answer.meaning is not Meaning.DISBELIEVED:
+        return answer.reason
+    return (
+        f"the first response was {answer.reason}. Nothing was delivered to this address before, so that is "
+        "no delivery; check the address, and whether the row arrived"
+    )

@@ -8,6 +8,7 @@ from replay.sink.http import HttpSink
 from replay.sink.masking import masked
 from replay.sink.moments import SharedPace, SharedState, State
 from replay.sink.pace import Pace
+from replay.sink.proxy import proxy_for
 from replay.sink.retry import Again, End, Stop, Tries, Verdict, judge
 from replay.sink.throttle import Throttle
 
@@ -32,4 +33,5 @@ __all__ = [
     "Verdict",
     "judge",
     "masked",
+    "proxy_for",
 ]

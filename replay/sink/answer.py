@@ -11,15 +11,19 @@ import os
 import re
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
-import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
+
+from replay.sink.bodies import Body, read_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Meaning(StrEnum):
@@ -30,6 +34,7 @@ class Meaning(StrEnum):
     UNKNOWN = "unknown"  # it may have been accepted
     ROW_REFUSED = "row refused"
     RUN_REFUSED = "run refused"
+    DISBELIEVED = "disbelieved"  # a 2xx of something that may not be the API: it may have been accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,8 @@ class Answer:
 
     `retry_after`: seconds that the destination asked everybody to wait. `throttled`: it asked for
     less (429, or 503 with `Retry-After`), which costs the row none of its tries. `stopped_by`: why
-    the whole run ends, with RUN_REFUSED. `started`: the request had begun to leave.
+    the whole run ends, with RUN_REFUSED. `started`: the request had begun to leave. `reports_failure`: the
+    body of a 2xx is a page, or reports an error.
     """
 
     meaning: Meaning
@@ -48,6 +54,7 @@ class Answer:
     throttled: bool = False
     stopped_by: str | None = None
     started: bool = True
+    reports_failure: bool = False
 
     @property
     def is_trouble(self) -> bool:
@@ -99,21 +106,28 @@ def parse_retry_after(text: str | None, now: datetime) -> float | None:
     return min(max(0.0, (moment - now).total_seconds()), WAIT_MAX)
 
 
-def message_of(raw: bytes, secret: str = "") -> str:
-    """What the body of an answer says for people: its `message`, else its text, cleaned and cut short.
+def message_of(raw: bytes, secret: str = "", headers: Mapping[str, str] | None = None) -> str:
+    """What the body of an answer says for people, cleaned and cut short; see `words_for_people`."""
+    return words_for_people(read_body(raw, headers or {}), secret)
 
-    `secret` is blotted out of it: a server may well repeat the key that it refuses.
+
+def words_for_people(body: Body, secret: str = "") -> str:
+    """The words of a body, cleaned and cut short.
+
+    `secret` is blotted out of them: a server may well repeat the key that it refuses.
     """
-    text = raw.decode("utf-8", errors="replace")
-    try:
-        document: Any = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        document = None
-    if isinstance(document, dict) and isinstance(document.get("message"), str):
-        text = document["message"]
+    text = body.words
     if secret:
         text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
     return _TERMINAL.sub(" ", text).strip()[:MESSAGE_MAX]
+
+
+def from_body(status: int, body: Body, retry_after: str | None, secret: str, now: datetime) -> Answer:
+    """The meaning of a status line, with what the body adds to it."""
+    answer = from_status(status, retry_after, words_for_people(body, secret), now)
+    if answer.meaning is Meaning.ACCEPTED and body.reports_failure:
+        return replace(answer, reports_failure=True)
+    return answer
 
 
 _WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
@@ -141,6 +155,31 @@ _CERTIFICATE: Final = (
     aiohttp.ServerFingerprintMismatch,
     ssl.SSLCertVerificationError,
 )
+_UNKNOWN_AUTHORITY: Final = (
+    "self-signed",
+    "self signed",
+    "issuer certificate",
+    "verify the first certificate",
+)
+_NO_TLS: Final = "what listens there does not speak TLS"
+_NO_COMMON_TLS: Final = "the server accepts no TLS version or cipher that this machine allows"
+_NEVER: Final = (
+    ("WRONG_VERSION_NUMBER", _NO_TLS),
+    ("RECORD_LAYER_FAILURE", _NO_TLS),
+    ("HTTP_REQUEST", _NO_TLS),
+    ("UNKNOWN_PROTOCOL", _NO_TLS),
+    ("PROTOCOL_VERSION", _NO_COMMON_TLS),
+    ("UNSUPPORTED_PROTOCOL", _NO_COMMON_TLS),
+    ("NO_PROTOCOLS", _NO_COMMON_TLS),
+    ("VERSION_TOO_", _NO_COMMON_TLS),
+    ("HANDSHAKE_FAILURE", _NO_COMMON_TLS),
+    ("CIPHER", _NO_COMMON_TLS),
+    ("INSUFFICIENT_SECURITY", _NO_COMMON_TLS),
+    ("KEY_TOO_SMALL", _NO_COMMON_TLS),
+    ("LEGACY_RENEGOTIATION", _NO_COMMON_TLS),
+    ("UNRECOGNIZED_NAME", "the server knows no host of this name"),
+)
+"""Parts of the names that OpenSSL gives to faults which the next handshake has, too."""
 _ADDRESS: Final = (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)
 
 
@@ -149,12 +188,28 @@ def from_exception(error: BaseException, *, started: bool) -> Answer:
     if started:
         return Answer(Meaning.UNKNOWN, _reason(error))
     if isinstance(error, _CERTIFICATE):
-        return _refused(f"the certificate does not hold: {_detail(error)}".removesuffix(": "))
+        detail = _detail(error)
+        return _refused(f"the certificate does not hold: {detail}".removesuffix(": ") + _advice(detail))
+    if words := _never(_detail(error)):
+        return _refused(words)
     if isinstance(error, _ADDRESS):
         return _refused("the address is unusable")
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return _from_proxy(error.status)
     return Answer(Meaning.NOT_ACCEPTED, _reason(error), started=False)
+
+
+def _advice(detail: str) -> str:
+    """What to do about a certificate whose authority is not known here."""
+    if not any(words in detail for words in _UNKNOWN_AUTHORITY):
+        return ""
+    return ". If a proxy or your own authority signed it, name the authority's certificate in SSL_CERT_FILE"
+
+
+def _never(detail: str) -> str:
+    """What to say of a TLS fault that no later handshake will be without; "" for any other."""
+    found = next((words for part, words in _NEVER if part in detail), "")
+    return f"{found} ({detail}); check the address" if found else ""
 
 
 def _refused(reason: str) -> Answer:

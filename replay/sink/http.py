@@ -5,9 +5,10 @@ Nothing here repeats a request, follows a redirect, keeps a cookie or reads a ne
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import aiohttp
 from multidict import CIMultiDict
@@ -15,13 +16,14 @@ from yarl import URL
 
 from replay import hackle
 from replay.errors import AuthError
-from replay.sink.answer import Answer, Meaning, from_exception, from_status, message_of
+from replay.sink.answer import Answer, Meaning, from_body, from_exception
+from replay.sink.bodies import Body, read_body
 from replay.sink.deadlines import Deadlines
 from replay.sink.exchange import BODY_READ_MAX, FOREIGN, Exchange, Post, Turn
 from replay.sink.proxy import proxy_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from types import TracebackType
 
     from replay.settings import SinkSettings
@@ -29,6 +31,26 @@ if TYPE_CHECKING:
 KEEPALIVE_SECONDS: Final = 15.0
 _STATUS_OK: Final = 200
 _OK: Final = Answer(Meaning.ACCEPTED, "200", _STATUS_OK)
+_EMPTY: Final = Body("")
+
+
+def _hear_no_lost_handshake(loop: asyncio.AbstractEventLoop) -> None:
+    """Keep the loop from printing how handshakes ended that a stop has called off.
+
+    uvloop reports each as a future "never retrieved" whenever it is collected, be it after the sink is
+    closed. All else goes where it went before.
+    """
+    before = loop.get_exception_handler()
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if "future" in context and "task" not in context and isinstance(context.get("exception"), OSError):
+            return
+        if before is None:
+            loop.default_exception_handler(context)
+        else:
+            before(loop, context)
+
+    loop.set_exception_handler(handle)
 
 
 class HttpSink:
@@ -65,6 +87,8 @@ class HttpSink:
         )
         self._deadlines = Deadlines(self._settings.timeout)
         self._post = Post(self._connector, self._url, self._headers, self._proxy, self._settings.timeout)
+        if secure:
+            _hear_no_lost_handshake(asyncio.get_running_loop())
         return self
 
     async def __aexit__(
@@ -93,10 +117,13 @@ class HttpSink:
                 raise exchange.veto from None
             if not exchange.status:
                 return from_exception(error, started=exchange.started)
-        return _OK if exchange.status == _STATUS_OK else self._meaning(exchange)
+        return self._meaning(exchange)
 
     def _meaning(self, exchange: Exchange) -> Answer:
         """The meaning of an answer whose status line came."""
-        message = message_of(exchange.raw[:BODY_READ_MAX], self._settings.api_key)
-        retry_after = None if exchange.headers is None else exchange.headers.get("Retry-After")
-        return from_status(exchange.status, retry_after, message, datetime.now(UTC))
+        headers: Mapping[str, str] = exchange.headers or {}
+        body = read_body(exchange.raw[:BODY_READ_MAX], headers) if exchange.raw else _EMPTY
+        if exchange.status == _STATUS_OK and not body.reports_failure:
+            return _OK
+        retry_after = headers.get("Retry-After")
+        return from_body(exchange.status, body, retry_after, self._settings.api_key, datetime.now(UTC))

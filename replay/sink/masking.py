@@ -36,7 +36,7 @@ class Masking:
     ) -> Answer:
         """Send one body once; the answer's reason quotes no masked value of it."""
         answer = await self._sink.attempt(body, on_start, turn)
-        if answer.meaning is Meaning.ACCEPTED:
+        if answer.meaning is Meaning.ACCEPTED and not answer.reports_failure:
             return answer
         return replace(answer, reason=self._mask.reason(answer.reason, body))
 

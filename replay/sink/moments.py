@@ -25,7 +25,8 @@ class State:
 
     Moments are in seconds of the clock, `low` is a pace (infinite where it was never lowered), `interval` the
     seconds between two attempts that all keep (0 for each its own), `tried` and `failures` count rows,
-    `halted` is not 0 once nothing may start any more. Whoever reads one number to write another does it
+    `halted` is not 0 once nothing may start any more. `reached`: 1 once a row is known to have been delivered
+    to the target, -1 once a 2xx was not believed, 0 before. What reads one number to write another does it
     within a `with` block.
     """
 
@@ -38,11 +39,12 @@ class State:
     failures: float
     halted: float
     interval: float
+    reached: float
 
     def __init__(self) -> None:
         self.next = self.paused_until = self.lowered_at = self.climbs_from = -inf
         self.low = inf
-        self.tried = self.failures = self.halted = self.interval = 0.0
+        self.tried = self.failures = self.halted = self.interval = self.reached = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -63,6 +65,7 @@ _NAMES: Final = (
     "failures",
     "halted",
     "interval",
+    "reached",
 )
 _NUMBER: Final = struct.Struct("d")
 _SIZE: Final = _NUMBER.size * len(_NAMES)
@@ -95,6 +98,7 @@ class SharedState(State):
     failures = _moment(6)
     halted = _moment(7)
     interval = _moment(8)
+    reached = _moment(9)
 
     def __init__(self, file: int) -> None:
         self._file = file

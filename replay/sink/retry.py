@@ -81,9 +81,11 @@ def judge(
     match answer.meaning:
         case Meaning.ACCEPTED:
             return End(Outcome.DELIVERED)
-        case Meaning.RUN_REFUSED:
-            stopped_by = answer.stopped_by or "destination"
-            return Stop(stopped_by, Outcome.AMBIGUOUS if doubtful else Outcome.PENDING)
+        case Meaning.RUN_REFUSED | Meaning.DISBELIEVED:
+            doubtful = doubtful or answer.meaning is Meaning.DISBELIEVED
+            return Stop(
+                answer.stopped_by or "destination", Outcome.AMBIGUOUS if doubtful else Outcome.PENDING
+            )
         case Meaning.ROW_REFUSED:
             return End(Outcome.AMBIGUOUS if doubtful else Outcome.REJECTED)
         case Meaning.UNKNOWN if on_ambiguous == "hold":

@@ -103,8 +103,8 @@ class ParquetReader(Reader):
     def _batch_rows(self, group: int) -> int:
         """How many rows are read at once: fewer where they are wide, or hold much."""
         known = self._parquet.metadata.row_group(group)
-        by_bytes = bounds.GATHERED_BYTES * known.num_rows // max(1, known.total_byte_size)
-        by_cells = bounds.RECORD_CELLS // max(1, known.num_columns)
+        by_bytes: int = bounds.GATHERED_BYTES * known.num_rows // max(1, known.total_byte_size)
+        by_cells: int = bounds.RECORD_CELLS // max(1, known.num_columns)
         return max(1, min(bounds.RECORD_ROWS, by_cells, by_bytes))
 
     def _encode(self, batch: pa.RecordBatch) -> list[tuple[bytes, str | None]]:

@@ -69,11 +69,12 @@ def ratio(found: dict[str, list[float]], name: str, yardstick: str) -> float:
     return statistics.median(a / b for a, b in zip(found[name], found[yardstick], strict=True))
 
 
-def send_once(folder: Path, url: str, *options: str) -> Ended:
-    """One run of the tool over the folder's CSV, with a ledger of its own."""
+def send_once(folder: Path, url: str, *options: str, may_fail: bool = False) -> Ended:
+    """One run of the tool over the folder's CSV, with a ledger of its own; `may_fail`: rows of it may."""
     with tempfile.TemporaryDirectory(dir=folder) as runs:
         fixed = ("--map", "map.toml", "--url", url, "--runs", runs, "--yes", "--json", "--concurrency", "64")
-        return replay("send", "rows.csv", *fixed, *options, folder=folder)
+        codes = (0, 3) if may_fail else (0,)
+        return replay("send", "rows.csv", *fixed, *options, folder=folder, codes=codes)
 
 
 def sending(sizes: Sizes) -> list[Figure]:
@@ -257,6 +258,28 @@ def clustering(sizes: Sizes) -> list[Figure]:
     ]
 
 
+def refusing(sizes: Sizes) -> list[Figure]:
+    """What a refused row costs: the same rows with none, a half and nearly all of them refused, in turn."""
+    shares = {"none": 0, "half": 50, "most": 99}
+    with files(sizes.rows // 10) as (folder, _, _):
+
+        def sent(refusals: int) -> Callable[[], float]:
+            def measure() -> float:
+                with server.noting(refusals=refusals) as (url, _):
+                    ended = send_once(folder, url, "--rate", "none", may_fail=True)
+                return float(ended.json["rows_per_second"])
+
+            return measure
+
+        found = in_turn(sizes.pairs, **{name: sent(share) for name, share in shares.items()})
+    part = "send, refused rows"
+    return [
+        Figure(part, "none refused", statistics.median(found["none"]), "rows/s"),
+        Figure(part, "50 % refused / none", ratio(found, "half", "none"), "ratio"),
+        Figure(part, "99 % refused / none", ratio(found, "most", "none"), "ratio"),
+    ]
+
+
 PARTS: dict[str, Callable[[Sizes], list[Figure]]] = {
     "send": sending,
     "check": checking,
@@ -265,6 +288,7 @@ PARTS: dict[str, Callable[[Sizes], list[Figure]]] = {
     "pace": pacing,
     "profile": profiling,
     "ledger": ledger,
+    "refusals": refusing,
     "cluster": clustering,
 }
 

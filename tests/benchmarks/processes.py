@@ -30,8 +30,8 @@ class Ended:
         return dict(json.loads(self.out))
 
 
-def run(*command: str, folder: Path | None = None) -> Ended:
-    """Run a command to its end; its standard error is only shown where it fails."""
+def run(*command: str, folder: Path | None = None, codes: tuple[int, ...] = (0,)) -> Ended:
+    """Run a command to its end; its standard error is shown where it ends with another code than these."""
     environment = os.environ | {"HACKLE_API_KEY": "k", "PYTHONPATH": str(HERE)}
     started = time.perf_counter()
     with subprocess.Popen(
@@ -42,7 +42,7 @@ def run(*command: str, folder: Path | None = None) -> Ended:
         out, err = process.stdout.read(), process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if process.returncode not in codes:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}: {err[-2000:]}")
     seconds = time.perf_counter() - started
     return Ended(out, seconds, usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime)
@@ -58,6 +58,6 @@ def rows_per_second(*arguments: str) -> float:
     return float(python(str(SCRIPTS), *arguments).json["rows_per_second"])
 
 
-def replay(*arguments: str, folder: Path | None = None) -> Ended:
+def replay(*arguments: str, folder: Path | None = None, codes: tuple[int, ...] = (0,)) -> Ended:
     """Run the tool."""
-    return run(sys.executable, "-m", "replay", *arguments, folder=folder)
+    return run(sys.executable, "-m", "replay", *arguments, folder=folder, codes=codes)

@@ -11,12 +11,14 @@ from array import array
 from collections.abc import Callable, Iterator
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
-
+REFUSAL = b'HTTP/1.1 400 Bad Request\r\nContent-Length: 38\r\n\r\n{"message": "this value is not known"}'
 
 moments = array("d")
 """When requests arrived, in seconds of the monotonic clock."""
 latency = float(sys.argv[1]) if __name__ == "__main__" and len(sys.argv) > 1 else 0.0
 """Seconds before each answer."""
+refused = int(sys.argv[2]) if __name__ == "__main__" and len(sys.argv) > 2 else 0
+"""Of each hundred requests, how many are refused, the first ones last."""
 
 
 class Answering(asyncio.Protocol):
@@ -34,11 +36,12 @@ class Answering(asyncio.Protocol):
             if len(data) < end + 4 + length:
                 break
             data = data[end + 4 + length :]
+            answer = REFUSAL if len(moments) % 100 >= 100 - refused else ANSWER
             moments.append(time.monotonic())
             if latency:
-                asyncio.get_running_loop().call_later(latency, self._transport.write, ANSWER)  # type: ignore[attr-defined]
+                asyncio.get_running_loop().call_later(latency, self._transport.write, answer)  # type: ignore[attr-defined]
             else:
-                self._transport.write(ANSWER)  # type: ignore[attr-defined]
+                self._transport.write(answer)  # type: ignore[attr-defined]
         self._rest = data
 
 
@@ -58,12 +61,12 @@ def running() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def noting(wait: float = 0.0) -> Iterator[tuple[str, Callable[[], list[float]]]]:
+def noting(wait: float = 0.0, refusals: int = 0) -> Iterator[tuple[str, Callable[[], list[float]]]]:
     """A server while the block runs; gives its address, and what ends it and tells when requests arrived.
 
-    `wait`: seconds before each answer.
+    `wait`: seconds before each answer. `refusals`: how many of a hundred requests are refused.
     """
-    command = [sys.executable, __file__, str(wait)]
+    command = [sys.executable, __file__, str(wait), str(refusals)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         port = int(process.stdout.readline())

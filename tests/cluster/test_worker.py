@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from replay.cluster.lending import Lent
 from replay.cluster.worker import HALTED, LOST, Worker
-from replay.sink import State
+from replay.sink import Answer, Meaning, State
 
 
 class Sender:
@@ -79,6 +80,14 @@ def test_an_outage_of_another_worker_opens_the_breaker_once_and_is_not_told_on()
     assert sender.outage is None
     hear(one, sender, lent(outage="1 at 9: away again"))
     assert sender.outage == "away again"
+
+
+def test_what_another_worker_delivered_lets_this_one_believe_the_target() -> None:
+    page = Answer(Meaning.ACCEPTED, "200 an HTML page: x", 200, reports_failure=True)
+    assert worker()._limits.believed(page).meaning is Meaning.DISBELIEVED
+    one = worker()
+    hear(one, Sender(), replace(lent(), was_reached=True))
+    assert one._limits.believed(page) is page
 
 
 @pytest.mark.parametrize(

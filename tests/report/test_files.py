@@ -100,9 +100,12 @@ def test_a_disk_that_fails_is_told_with_the_files_name(tmp_path):
 def test_reasons_beyond_the_bound_are_counted_together():
     counts = Counts(read=5_000)
     for number in range(5_000):
-        counts.add(Outcome.REJECTED, 400, f"reason {number}")
-    listed = counts.reasons_listed()
-    assert len(listed) <= 1_001
+        word = "".join("klmnopqrst"[int(digit)] for digit in str(number))
+        counts.add(Result(Outcome.REJECTED, 400, 1, f"400 no {word}"))
+    counts.add(Result(Outcome.DELIVERED, 200, 1, "200 a page", reports_failure=True), rows=7)
+    *listed, odd = counts.reasons_listed()
+    assert odd == {"outcome": "delivered", "status": 200, "reason": "200 a page", "rows": 7}
+    assert len(listed) <= 99
     assert sum(reason["rows"] for reason in listed) == 5_000
 
 

@@ -93,3 +93,36 @@ def test_what_stands_around_or_within_a_masked_field_is_masked():
     assert MASK.shown("", "a,whole,row") == MASK.hash("a,whole,row")
     assert MASK.shown("event.key", "buy") == "buy"
     assert not Mask().covers("")
+
+
+class Counted(str):
+    """A text that counts how many characters are taken out of it, and of what was."""
+
+    __slots__ = ()
+    taken = 0
+
+    def __getitem__(self, place):
+        part = super().__getitem__(place)
+        Counted.taken += len(part)
+        return Counted(part)
+
+
+@pytest.mark.parametrize("letter", ["a", "가", "<", " "])
+def test_a_long_value_costs_no_more_than_the_words_it_is_looked_for_in(letter):
+    words = f"400 {'x' * 280} {letter * 15}"
+    Counted.taken = 0
+    MASK.words(words, {Counted(letter * 64_000)})
+    assert Counted.taken <= len(words) ** 2
+
+
+def test_a_long_value_that_is_cut_off_anywhere_is_not_shown():
+    value = "".join(chr(0xAC00 + number % 11_000) for number in range(64_000))
+    told = MASK.reason(f"400 no: {value}"[:300], body(email=value))
+    assert told == f"400 no: {MASK.hash(value)}"
+    assert MASK.reason("400 no", body(email=value)) == "400 no"
+
+
+def test_values_as_deep_as_they_may_be_are_found():
+    deep = "[" * 900 + '"kim@example.com"' + "]" * 900
+    told = MASK.reason("400 no kim@example.com", body(email=json.loads(deep)))
+    assert told == f"400 no {MASK.hash('kim@example.com')}"

@@ -319,3 +319,58 @@ def test_every_message_is_short_printable_text(raw: bytes) -> None:
     assert len(message) <= MESSAGE_MAX
     assert "\x1b" not in message
     message.encode()
+
+
+def ssl_error(reason: str) -> aiohttp.ClientConnectorSSLError:
+    error = ssl.SSLError(1, f"[SSL: {reason}]")
+    error.reason = reason
+    return aiohttp.ClientConnectorSSLError(CONNECTION, error)
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "WRONG_VERSION_NUMBER",
+        "RECORD_LAYER_FAILURE",
+        "HTTP_REQUEST",
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "UNSUPPORTED_PROTOCOL",
+        "NO_PROTOCOLS_AVAILABLE",
+        "NO_SHARED_CIPHER",
+        "NO_CIPHERS_AVAILABLE",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_INSUFFICIENT_SECURITY",
+    ],
+)
+def test_a_handshake_that_can_never_succeed_stops_the_run_as_destination(reason: str) -> None:
+    answer = from_exception(ssl_error(reason), started=False)
+    assert (answer.meaning, answer.stopped_by) == (Meaning.RUN_REFUSED, "destination")
+    assert reason in answer.reason
+    assert "check the address" in answer.reason
+
+
+@pytest.mark.parametrize("reason", ["UNEXPECTED_EOF_WHILE_READING", "TLSV1_ALERT_INTERNAL_ERROR", "BAD_MAC"])
+def test_a_handshake_that_broke_off_is_tried_again(reason: str) -> None:
+    assert from_exception(ssl_error(reason), started=False).meaning is Meaning.NOT_ACCEPTED
+
+
+def test_a_tls_fault_after_a_request_began_to_leave_leaves_its_row_in_doubt() -> None:
+    assert from_exception(ssl_error("WRONG_VERSION_NUMBER"), started=True).meaning is Meaning.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("said", "is_named"),
+    [
+        ("unable to get local issuer certificate", True),
+        ("self-signed certificate in certificate chain", True),
+        ("unable to verify the first certificate", True),
+        ("certificate has expired", False),
+        ("Hostname mismatch, certificate is not valid for '10.0.0.7'.", False),
+    ],
+)
+def test_a_certificate_of_an_unknown_authority_names_the_variable_that_helps(
+    said: str, is_named: bool
+) -> None:
+    error = certificate_error()
+    error.verify_message = said
+    assert ("SSL_CERT_FILE" in from_exception(error, started=False).reason) is is_named

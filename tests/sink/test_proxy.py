@@ -56,3 +56,27 @@ def test_a_proxy_that_speaks_socks_is_refused_without_showing_its_password(
     with pytest.raises(DestinationError, match="socks5 proxy") as caught:
         proxy_for(URL)
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "http://[::1",
+        "http://",
+        "http://:3128",
+        "://proxy",
+        "http://proxy:port",
+        "http://proxy:99999",
+        "http://proxy:0",
+        "http://jane:hu/sh@proxy:3128",
+        "http://pro xy:3128",
+        "http://proxy:3128\x07",
+    ],
+)
+def test_a_proxy_that_is_no_address_is_refused_in_one_sentence_without_showing_its_password(
+    proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(DestinationError, match="https_proxy") as caught:
+        proxy_for(URL)
+    assert "hu/sh" not in str(caught.value)
