@@ -42,7 +42,7 @@ def _message(error: TyperException) -> str:
 
 def mistake(error: TyperException) -> str:
     """What is wrong with a value; in Typer's words where it is none of the usual mistakes."""
-    found = getattr(error.__cause__, "errors", list)()
+    found: list[Any] = getattr(error.__cause__, "errors", list)()
     words = _WORDS.get(found[0]["type"]) if found else None
     return words.format_map(found[0].get("ctx", {})) if words else str(error.message)
 
