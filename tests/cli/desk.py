@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from sink.origin import Answers, Origin, Reply
+from sink.origin import Answer, Answers, Origin, Reply
 
 from replay.cli import run
 
@@ -164,12 +164,12 @@ class Desk:
         return self.runs[run] / "failed" / name
 
 
-def reply(choose: Callable[[dict[str, Any]], int | Reply]) -> Callable[[Any, int], Reply]:
-    """Answers that depend on the event's body alone: a status or a whole reply."""
+def reply(choose: Callable[[dict[str, Any]], int | Answer]) -> Callable[[Any, int], Answer]:
+    """Answers that depend on the event's body alone: a status or a whole answer."""
 
-    def answer(request: Any, _: int) -> Reply:
+    def answer(request: Any, _: int) -> Answer:
         chosen = choose(json.loads(request.body))
-        return chosen if isinstance(chosen, Reply) else Reply(chosen)
+        return Reply(chosen) if isinstance(chosen, int) else chosen
 
     return answer
 

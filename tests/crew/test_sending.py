@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cli.desk import KEY, Server, reply
 from cli.test_stops import adds_up
 from crew.watching import ended, once, started, times_asked, workers_of
 from sink.arrivals import longest_silence, most_in_a_second, shortest_gap, span
-from sink.origin import Reply
+from sink.origin import Held, Reply
 
 import replay
 from replay.crew import Crew
@@ -84,10 +85,14 @@ def test_rows_given_up_at_the_very_end_are_told_too(desk):
 
 def test_rows_in_doubt_that_a_stop_keeps_from_another_try_are_told_too(desk):
     desk.numbered(8)
+    asked, all_asked = set(), threading.Event()
 
     def choose(body):
         row = body["event"]["value"]
-        return Reply(401, delay=0.6) if row == 7 else Reply(500 if row % 2 == 0 else 200)
+        asked.add(row)
+        if len(asked) == 8:
+            all_asked.set()
+        return Held(all_asked, Reply(401)) if row == 7 else Reply(500 if row % 2 == 0 else 200)
 
     with Server(reply(choose)) as server:
         stopped = desk.send(server, "--processes", "2", "--on-ambiguous", "resend", "--concurrency", "16")
@@ -235,7 +240,7 @@ def test_a_cancelled_run_is_written_down_first(tmp_path, monkeypatch):
     (path,) = tmp_path.glob("replay-runs/*/summary.json")
     summary = json.loads(path.read_text())
     assert (summary["state"], summary["rows"]["ambiguous"]) == ("interrupted", 0)
-    assert summary["rows"]["delivered"] == len(server.origin.requests) == 4
+    assert 4 <= summary["rows"]["delivered"] == len(server.origin.requests) < 200
 
 
 def test_the_key_and_the_ledger_are_nothing_that_a_process_shows_or_holds(desk):

@@ -2,10 +2,11 @@
 
 import asyncio
 import json
+import threading
 
 import pytest
 from cli.desk import Server
-from sink.origin import Reply
+from sink.origin import Held, Reply
 
 import replay
 
@@ -60,10 +61,12 @@ def test_a_cancelled_run_is_written_down_before_the_cancellation_goes_on(files):
         task = asyncio.create_task(run)
         await asyncio.to_thread(server.until_in_flight, 1)
         task.cancel()
+        cancelled.set()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    with Server([Reply(delay=0.3)]) as server:
+    cancelled = threading.Event()
+    with Server([Held(cancelled)]) as server:
         asyncio.run(story())
     (path,) = files.glob("replay-runs/*/summary.json")
     summary = json.loads(path.read_text())

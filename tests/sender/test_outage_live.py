@@ -23,10 +23,11 @@ CONCURRENCY = 32
 OUTAGE_SECONDS = 5.0
 
 
-async def down_for_a_while(origin: Origin, stack: AsyncExitStack) -> None:
+async def down_for_a_while(origin: Origin, stack: AsyncExitStack, listens: asyncio.Event) -> None:
     """Take the server away after a quarter of the rows, and bring it back."""
     server = await stack.enter_async_context(AsyncExitStack())
     await server.enter_async_context(origin)
+    listens.set()
     await origin.until_delivered(ROWS // 4)
     await server.aclose()
     await asyncio.sleep(OUTAGE_SECONDS)
@@ -38,8 +39,9 @@ async def send(origin: Origin, witness: Witness, *, dies: bool, retries: int) ->
     settings = SendSettings(rate=1000.0, concurrency=CONCURRENCY, retries=retries)
     async with AsyncExitStack() as stack:
         if dies:
-            dying = asyncio.create_task(down_for_a_while(origin, stack))
-            await asyncio.sleep(0.1)
+            listens = asyncio.Event()
+            dying = asyncio.create_task(down_for_a_while(origin, stack, listens))
+            await listens.wait()
         else:
             await stack.enter_async_context(origin)
         sink = await stack.enter_async_context(

@@ -51,9 +51,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A proper answer as soon as `go` is set; the connection stays open."""
+    """A reply as soon as `go` is set."""
 
     go: threading.Event
+    reply: Reply = field(default_factory=Reply)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ async def _give(answer: Answer, writer: asyncio.StreamWriter) -> None:
         case Held():
             while not answer.go.is_set():  # noqa: ASYNC110 - it is set in another thread
                 await asyncio.sleep(0.01)
-            writer.write(_spelled(Reply()))
+            writer.write(_spelled(answer.reply))
             await writer.drain()
         case Raw():
             writer.write(answer.data)
@@ -237,7 +238,7 @@ def _accepts(answer: Answer) -> bool:
     if isinstance(answer, Reply):
         return 200 <= answer.status < 300
     if isinstance(answer, Held):
-        return True
+        return _accepts(answer.reply)
     if isinstance(answer, Raw | Drip):
         statuses = re.findall(rb"^HTTP/1\.[01] (\d{3})(?= |\r)", answer.data, re.MULTILINE)
         return next((int(status) for status in statuses if int(status) >= 200), 0) // 100 == 2
