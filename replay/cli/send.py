@@ -14,6 +14,7 @@ from replay.cli.options import Reading, Sending, Sources, Understanding, Watchin
 from replay.cli.running import Command, perform
 
 if TYPE_CHECKING:
+    from replay.ledger import Store
     from replay.pipeline import Job
     from replay.report import RunFolder
 
@@ -55,7 +56,7 @@ def send(
     mapping, rules = understanding.mapping(), understanding.rules()
     read = as_read(mapping, reading.settings())
 
-    def job(folder: RunFolder) -> Job:
+    def job(folder: RunFolder, _: Store | None) -> Job:
         return sending.portion_of(make_job(find_stored(sources, read, folder.path), mapping, read, rules))
 
     return perform(command, job)
@@ -92,11 +93,12 @@ def resend(
     command = Command("resend", sending, talking, time.monotonic())
     mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
 
-    def job(_: RunFolder) -> Job:
+    def job(_: RunFolder, store: Store | None) -> Job:
         from replay.pipeline import resend_job, tell_of_dead
 
         if not sending.dry_run:
             tell_of_dead(run_or_file, sending.runs)
-        return sending.portion_of(resend_job(run_or_file, sending.runs, mapping, rules, only, read))
+        resent = resend_job(run_or_file, sending.runs, mapping, rules, only, read, store)
+        return sending.portion_of(resent)
 
     return perform(command, job)

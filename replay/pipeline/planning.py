@@ -9,6 +9,7 @@ from replay.errors import MappingError, SourceError
 from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.identity import Beginning, content_read, identify
+from replay.pipeline.ids import Ids
 from replay.pipeline.plan import Plan, SourcePlan, stamp_of
 from replay.pipeline.refusing import refuse_beginnings, refuse_changed, refuse_other_bytes
 from replay.pipeline.stages import Job, Judged, Judging
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from replay.pipeline.choosing import Chosen
     from replay.pipeline.identity import Identity
+    from replay.records import Chunk
     from replay.settings import ReadSettings
     from replay.source import Reader, Source
 
@@ -51,7 +53,7 @@ def make_plan(
             if watch is not None:
                 watch(done + position, total)
         done += stamp_of(source)[0]
-    planning.refuse_unseen()
+    planning.refuse()
     return planning.plan
 
 
@@ -65,6 +67,8 @@ class _Planning:
         self._judge = Judge(job.severities())
         self._severities = job.severities()
         self._chooser = self.plan.chooser()
+        # a run that goes on was asked when it began
+        self._ids = Ids(job, known.store) if known is not None and not job.digests else None
         self._unseen: list[dict[str, str]] = []
 
     def read(self, index: int, source: Source) -> Iterator[int]:
@@ -76,17 +80,31 @@ class _Planning:
         read = self.plan.job.read_settings(index)
         with open_source(source, read) as reader:
             beginning = Beginning(reader)
-            judging = Judging(self.plan.job, self._judge, reader, uid, beginning.add)
+            if self._ids is not None:
+                self._ids.begin(reader.header, source.name)
+            judging = Judging(self.plan.job, self._judge, reader, uid, self._look(source, beginning))
             for judged in judging:
                 self._count(source, self._chooser.choose(judged, uid))
                 rows.add(judged)
                 if self._listen is not None:
                     self._listen(source.name, judged)
                 yield judged.chunk.position
+            if self._ids is not None:
+                self._ids.end(source.name)
             if identity is not None:
                 self._add(_source_plan(reader, rows, stamp, identity, beginning, read))
         if rows.read:
             self._unseen.append(judging.unseen())
+
+    def _look(self, source: Source, beginning: Beginning) -> Callable[[Chunk], None]:
+        """What looks at each chunk as it was read."""
+
+        def look(chunk: Chunk) -> None:
+            beginning.add(chunk)
+            if self._ids is not None:
+                self._ids.add(source.name, chunk)
+
+        return look
 
     def _identify(self, index: int, source: Source) -> Identity:
         """What a source is, unless the ledger knows better than to send it."""
@@ -101,7 +119,13 @@ class _Planning:
         self._chooser.cover(planned.uid, planned.rows)
         self.plan.sources.append(planned)
 
-    def refuse_unseen(self) -> None:
+    def refuse(self) -> None:
+        """Refuse what only all sources together show. Raises UsageError and MappingError."""
+        if self._ids is not None:
+            self._ids.refuse()
+        self._refuse_unseen()
+
+    def _refuse_unseen(self) -> None:
         """A member that no record of any source has is a slip of the pen; one that some have is optional."""
         for text, words in self._unseen[0].items() if self._unseen else ():
             if all(text in missing for missing in self._unseen):
@@ -133,7 +157,7 @@ class _Rows:
 
     def add(self, judged: Judged) -> None:
         """Count a chunk."""
-        self.read += len(judged) + judged.left
+        self.read += len(judged) + judged.left + judged.blank
         self._last_unreadable = max([self._last_unreadable, *(r.row for r in judged.chunk.unreadable)])
 
     def are_torn(self, reader: Reader) -> bool:

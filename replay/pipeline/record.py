@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from replay.mapping import Mapping
 from replay.masks import Mask
@@ -16,6 +17,8 @@ from replay.source import Source
 if TYPE_CHECKING:
     from replay.pipeline.plan import Plan, SourcePlan
     from replay.settings import RunSettings, Severity
+
+_EDITED: Final = re.compile(rf"({re.escape(PART)})?(\.edited(-[0-9]+)?)?$")
 
 
 def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dict[str, Any]:
@@ -162,6 +165,16 @@ def _read_failed(source: dict[str, Any]) -> ReadSettings:
     if source["format"] not in TABLES:
         return ReadSettings(format="jsonl", encoding="utf-8")
     return ReadSettings(format=source["format"], encoding="utf-8", delimiter=source.get("delimiter"))
+
+
+def read_of_failed_file(path: Path) -> ReadSettings | None:
+    """How a file in a run's folder is read: as its run wrote it; None where no run wrote it there."""
+    folder = run_of_failed_file(path)
+    if folder is None:
+        return None
+    known = {source["failed"]: source for source in folder.read_record().get("sources", [])}
+    source = known.get(_EDITED.sub("", path.name))
+    return None if source is None else _read_failed(source)
 
 
 def run_of_failed_file(path: Path) -> RunFolder | None:

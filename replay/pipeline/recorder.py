@@ -195,7 +195,7 @@ class Recorder:
 
     def _append(self, source: int, chunk: Chunk, results: dict[int, Result]) -> None:
         kept = self._kept[source]
-        kept.failed.append(chunk, notes_on(chunk, kept.uid, results))
+        kept.failed.append(chunk, notes_on(chunk, kept.uid, results, self._folder.run))
         for place, result in results.items():
             self._listener.on_row(kept.source.name, int(chunk.rows[place]), result)
 

@@ -85,11 +85,11 @@ class Told:
         return words(self._store, self._run, copy, min(rows), max(rows))
 
 
-def notes_on(chunk: Chunk, uid: str, results: dict[int, Result]) -> Notes:
-    """Our notes on rows of a chunk of the source whose content has this name."""
+def notes_on(chunk: Chunk, uid: str, results: dict[int, Result], run: str) -> Notes:
+    """Our notes on rows of a chunk of the source whose content has this name, written by this run."""
     carried = carried_notes(chunk, list(results))
     return {
-        place: Note(*first_name(note, uid, int(chunk.rows[place])), result)
+        place: Note(*first_name(note, uid, int(chunk.rows[place])), result, run)
         for (place, result), note in zip(results.items(), carried, strict=True)
     }
 
@@ -104,7 +104,7 @@ def make_whole(
     """
     intact = [is_intact(index) for index in range(len(kept))]
     failed = [
-        _finish(one, told) if as_it_was else one.failed.keep()
+        _finish(one, told, folder.run) if as_it_was else one.failed.keep()
         for one, as_it_was in zip(kept, intact, strict=True)
     ]
     unreadable = UnreadableFile(folder.unreadable)
@@ -152,19 +152,19 @@ def _holds(source: Source, read: ReadSettings, digest: str) -> bool:
         return False
 
 
-def _finish(kept: Kept, told: Told) -> Path | None:
+def _finish(kept: Kept, told: Told, run: str) -> Path | None:
     """Write one failed file whole; if its source is gone meanwhile, what it holds is all there is."""
     try:
-        return kept.failed.finish(_failed_rows(kept, told) if told.knows(kept) else iter(()))
+        return kept.failed.finish(_failed_rows(kept, told, run) if told.knows(kept) else iter(()))
     except SourceError:
         return kept.failed.keep()
 
 
-def _failed_rows(kept: Kept, told: Told) -> Iterator[tuple[Chunk, Notes]]:
+def _failed_rows(kept: Kept, told: Told, run: str) -> Iterator[tuple[Chunk, Notes]]:
     with open_source(kept.source, kept.read) as reader:
         for chunk in reader:
             if results := told.of_chunk(names_of(chunk, kept.uid)):
-                yield chunk, notes_on(chunk, kept.uid, results)
+                yield chunk, notes_on(chunk, kept.uid, results, run)
 
 
 def _finish_unreadable(file: UnreadableFile, kept: Sequence[Kept], told: Told) -> Path | None:

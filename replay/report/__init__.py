@@ -3,6 +3,7 @@
 from replay.report.cells import csv_line
 from replay.report.checkstory import Checked, ColumnProfile
 from replay.report.course import Course
+from replay.report.data import blank_rows, row_digests
 from replay.report.extra import load_page
 from replay.report.failed import FailedFile, failed_names, shape_of
 from replay.report.folder import (
@@ -18,6 +19,8 @@ from replay.report.folder import (
     write_whole,
 )
 from replay.report.notes import (
+    COLUMNS,
+    ID_COLUMN,
     RESENT,
     Note,
     Notes,
@@ -25,6 +28,9 @@ from replay.report.notes import (
     carried_notes,
     carries_notes,
     first_name,
+    flaw_of,
+    misnamed_columns,
+    parse_id,
     uid_of,
 )
 from replay.report.story import Example, Reason
@@ -42,7 +48,9 @@ from replay.report.text import short
 from replay.report.unreadable import UnreadableFile
 
 __all__ = [
+    "COLUMNS",
     "DEFAULT_RUNS",
+    "ID_COLUMN",
     "PART",
     "RESENT",
     "Checked",
@@ -61,6 +69,7 @@ __all__ = [
     "ToldRun",
     "UnreadableFile",
     "all_runs",
+    "blank_rows",
     "carried_notes",
     "carries_notes",
     "csv_line",
@@ -68,11 +77,15 @@ __all__ = [
     "failed_names",
     "find_run",
     "first_name",
+    "flaw_of",
     "in_words",
     "load_page",
+    "misnamed_columns",
     "new_run_id",
     "open_runs",
+    "parse_id",
     "read_summary",
+    "row_digests",
     "salt_of",
     "shape_of",
     "short",

@@ -49,10 +49,12 @@ def test_a_failed_file_is_made_whole_in_the_order_of_its_rows(tmp_path):
         file.append(chunk, {place: Note(f"x-{place + 1}", place + 1, REJECTED)})
     part = tmp_path / "failed" / "rows.csv.part"
     assert [line[0] for line in part.read_text().splitlines()] == ["c", "c", "a"]
-    path = file.finish([(chunk, {place: Note(f"x-{place + 1}", place + 1, REJECTED) for place in (0, 2)})])
+    path = file.finish(
+        [(chunk, {place: Note(f"x-{place + 1}", place + 1, REJECTED, "r") for place in (0, 2)})]
+    )
     assert path.read_text().splitlines()[1:] == [
-        "a,1,x-1,1,rejected,400,1,400 no",
-        "c,3,x-3,3,rejected,400,1,400 no",
+        "a,1,x-1,1,r,rejected,400,1,400 no",
+        "c,3,x-3,3,r,rejected,400,1,400 no",
     ]
     assert [entry.name for entry in path.parent.iterdir()] == ["rows.csv"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
