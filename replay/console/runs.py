@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replay import hackle
 from replay.console.words import clean, print_data, row, say, screen, table
-from replay.report import typed
+from replay.report import find_run, shown, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from replay.report import Summary
 
@@ -37,6 +37,8 @@ def _next_steps(summary: Summary) -> Iterator[str]:
         yield f"Failed rows, each with its reason: {', '.join(summary.files.failed)}"
     if summary.files.unreadable:
         yield f"Records that could not be read: {summary.files.unreadable}"
+    for path in _edited(summary):
+        yield f"A failed file was edited, and is kept as it is. Send its values: replay resend {path}"
     rows, run = summary.rows, typed(str(summary.run), summary.files.folder or "")
     if rows["pending"]:
         yield f"{rows['pending']:,} rows are pending. Go on where it stopped: replay resume {run}"
@@ -51,6 +53,14 @@ def _next_steps(summary: Summary) -> Iterator[str]:
     if summary.files.report:
         yield f"Report: {summary.files.report}"
     yield f"Run {summary.run}: {summary.files.folder}"
+
+
+def _edited(summary: Summary) -> list[str]:
+    """The edited failed files of a run whose values were never sent."""
+    from replay.pipeline import edited_unsent
+
+    folder = None if summary.files.folder is None else find_run(summary.files.folder, Path())
+    return [] if folder is None else [shown(path) for path in edited_unsent(folder)]
 
 
 def show_runs(summaries: list[dict[str, Any]], folder: Path) -> None:

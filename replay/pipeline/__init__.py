@@ -12,6 +12,7 @@ from replay.pipeline.api import (
 )
 from replay.pipeline.checking import CheckFiles, CheckResult, check_job
 from replay.pipeline.drafting import Looking, check_command, draft, preset_names
+from replay.pipeline.edits import edited_unsent
 from replay.pipeline.keys import check_key, key_of_file
 from replay.pipeline.ledgers import known_before, opened
 from replay.pipeline.masking import masked, with_mask
@@ -54,6 +55,7 @@ __all__ = [
     "curl",
     "draft",
     "dry_run",
+    "edited_unsent",
     "find_stored",
     "is_sandbox_run",
     "key_of_file",

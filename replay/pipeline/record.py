@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from replay.mapping import Mapping
 from replay.masks import Mask
-from replay.report import PART, RunFolder, all_runs, failed_names, salt_of
+from replay.report import EDITED, PART, RunFolder, all_runs, failed_names, salt_of
 from replay.settings import TABLES, Postgres, ReadSettings, show_url
 from replay.source import Source
 
 if TYPE_CHECKING:
     from replay.pipeline.plan import Plan, SourcePlan
     from replay.settings import RunSettings, Severity
-
-_EDITED: Final = re.compile(rf"({re.escape(PART)})?(\.edited(-[0-9]+)?)?$")
 
 
 def run_record(plan: Plan, settings: RunSettings, run: str, command: str) -> dict[str, Any]:
@@ -152,7 +149,7 @@ def failed_sources_of(folder: RunFolder) -> list[tuple[Path, ReadSettings]]:
     sources = folder.read_record().get("sources", [])
     names = ((folder.failed / source["failed"], source) for source in sources)
     files = ((_whole_or_part(path), source) for path, source in names)
-    return [(path, _read_failed(source)) for path, source in files if path.is_file()]
+    return [(path, read_failed(source)) for path, source in files if path.is_file()]
 
 
 def _whole_or_part(path: Path) -> Path:
@@ -160,11 +157,16 @@ def _whole_or_part(path: Path) -> Path:
     return path if path.is_file() else path.with_name(path.name + PART)
 
 
-def _read_failed(source: dict[str, Any]) -> ReadSettings:
-    """As it was written: with a header and standard quoting, records as JSON Lines."""
-    if source["format"] not in TABLES:
+def read_failed(source: dict[str, Any]) -> ReadSettings:
+    """How the failed file of a source is read, by the source's record."""
+    return failed_settings(source["format"], source.get("delimiter"))
+
+
+def failed_settings(format_: str, delimiter: str | None) -> ReadSettings:
+    """As a failed file is written: with a header and standard quoting, records as JSON Lines."""
+    if format_ not in TABLES:
         return ReadSettings(format="jsonl", encoding="utf-8")
-    return ReadSettings(format=source["format"], encoding="utf-8", delimiter=source.get("delimiter"))
+    return ReadSettings(format=format_, encoding="utf-8", delimiter=delimiter)
 
 
 def read_of_failed_file(path: Path) -> ReadSettings | None:
@@ -173,8 +175,8 @@ def read_of_failed_file(path: Path) -> ReadSettings | None:
     if folder is None:
         return None
     known = {source["failed"]: source for source in folder.read_record().get("sources", [])}
-    source = known.get(_EDITED.sub("", path.name))
-    return None if source is None else _read_failed(source)
+    source = known.get(EDITED.sub("", path.name).removesuffix(PART))
+    return None if source is None else read_failed(source)
 
 
 def run_of_failed_file(path: Path) -> RunFolder | None:

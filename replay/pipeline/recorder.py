@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from replay.errors import SourceError
 from replay.ledger import NO_SLOT, totals
 from replay.pipeline.coursing import course_of
+from replay.pipeline.edits import is_of_version_before, keep_edited
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.plan import stamp_of
-from replay.pipeline.record import failed_file_names, mask_of
+from replay.pipeline.record import failed_file_names, failed_settings, mask_of
 from replay.pipeline.tally import EVENT_KEY
-from replay.pipeline.whole import Kept, Told, files_of, make_whole, notes_on
+from replay.pipeline.whole import Kept, Told, failed_file, files_of, make_whole, notes_on
 from replay.records import Chunk, Event, Outcome, Result
-from replay.report import Counts, FailedFile, Files, UnreadableFile, shape_of
+from replay.report import Counts, Files, UnreadableFile, shape_of
 from replay.sender import Attempts
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class Recorder:
         self.counts.begin_with(totals(store, book.run))
         self._told = Told(store, book.run, book.copies.get)
         self._kept = _kept(plan, folder)
+        if any(map(is_of_version_before, self._kept)):
+            make_whole(self._kept, self._told, folder, self._is_intact)
+        for kept in self._kept:
+            keep_edited(kept)
         self._unreadable = UnreadableFile(folder.unreadable)
         self.attempts = Attempts()
         self.course = course_of(store, book.run)
@@ -217,7 +222,8 @@ def _kept(plan: Plan, folder: RunFolder) -> list[Kept]:
             source.source,
             plan.job.read_settings(index),
             source.uid,
-            FailedFile(folder.failed / name, shape_of(source.format, source.header, source.delimiter)),
+            failed_file(folder, name, shape_of(source.format, source.header, source.delimiter)),
+            failed_settings(source.format, source.delimiter),
             carries=bool(plan.carried),
         )
         for index, (name, source) in enumerate(zip(failed_file_names(plan), plan.sources, strict=True))

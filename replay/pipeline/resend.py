@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from replay.errors import UsageError
 from replay.ledger import run_id, runs_that_failed, target_of
 from replay.masks import Mask
+from replay.pipeline.edits import refuse_edited
 from replay.pipeline.ids import no_failed_file, refuse_header
 from replay.pipeline.record import (
     failed_sources_of,
@@ -70,6 +71,8 @@ def resend_job(  # noqa: PLR0913, PLR0917 - what a resend is told
     """
     selection = RESENT if only is None else parse_only(only)
     folder = find_run(run_or_file, runs)
+    if folder is not None:
+        refuse_edited(folder)
     known = failed_sources_of(folder) if folder is not None else [_failed_file(run_or_file, runs)]
     # a failed file has a header, and its records stand one on a line, whatever the source was like
     wanted = replace(read or ReadSettings(), columns=None, records=None)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from replay.errors import SourceError
 from replay.ledger import content_of_uid, copy_of, has_words, target_of, words
+from replay.pipeline.edits import keep_edited
 from replay.pipeline.naming import names_of
-from replay.pipeline.record import kept_sources
+from replay.pipeline.record import kept_sources, read_failed
 from replay.report import (
     FailedFile,
     Files,
     Note,
     Notes,
+    RowLog,
     UnreadableFile,
     carried_notes,
     first_name,
@@ -30,19 +32,23 @@ if TYPE_CHECKING:
     from replay.ledger import Store
     from replay.pipeline.naming import Names
     from replay.records import Chunk, Result, Unreadable
-    from replay.report import RunFolder
+    from replay.report import RunFolder, Shape
     from replay.settings import ReadSettings
     from replay.source import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A source of a run, and where its failed rows go; `carries`: its rows may have names of their own."""
+    """A source of a run, and where its failed rows go; `carries`: its rows may have names of their own.
+
+    `read_failed`: how its failed file is read back.
+    """
 
     source: Source
     read: ReadSettings
     uid: str
     failed: FailedFile
+    read_failed: ReadSettings
     carries: bool = True
 
 
@@ -103,6 +109,10 @@ def make_whole(
     while the run lived is all there is.
     """
     intact = [is_intact(index) for index in range(len(kept))]
+    for one, is_rebuilt in zip(kept, intact, strict=True):
+        # of a file that is not written again, the edited one is all there is
+        if is_rebuilt or len(one.failed.left_before) > 1:
+            keep_edited(one)
     failed = [
         _finish(one, told, folder.run) if as_it_was else one.failed.keep()
         for one, as_it_was in zip(kept, intact, strict=True)
@@ -141,7 +151,13 @@ def _kept(folder: RunFolder, source: Source, read: ReadSettings, stored: dict[st
     shape = shape_of(stored["format"], (), stored.get("delimiter"))
     with suppress(SourceError), open_source(source, read) as reader:
         shape = shape_of(reader.format, reader.header, reader.delimiter)
-    return Kept(source, read, stored["uid"], FailedFile(folder.failed / stored["failed"], shape))
+    failed = failed_file(folder, stored["failed"], shape)
+    return Kept(source, read, stored["uid"], failed, read_failed(stored))
+
+
+def failed_file(folder: RunFolder, name: str, shape: Shape) -> FailedFile:
+    """A failed file of a run, and the digests of its rows."""
+    return FailedFile(folder.failed / name, shape, RowLog(folder.digests / name))
 
 
 def _holds(source: Source, read: ReadSettings, digest: str) -> bool:

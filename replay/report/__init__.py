@@ -5,7 +5,7 @@ from replay.report.checkstory import Checked, ColumnProfile
 from replay.report.course import Course
 from replay.report.data import blank_rows, row_digests
 from replay.report.extra import load_page
-from replay.report.failed import FailedFile, failed_names, shape_of
+from replay.report.failed import FailedFile, Shape, failed_names, shape_of
 from replay.report.folder import (
     DEFAULT_RUNS,
     PART,
@@ -22,6 +22,7 @@ from replay.report.notes import (
     COLUMNS,
     ID_COLUMN,
     RESENT,
+    RUN_COLUMN,
     Note,
     Notes,
     Selection,
@@ -33,6 +34,8 @@ from replay.report.notes import (
     parse_id,
     uid_of,
 )
+from replay.report.parts import EDITED
+from replay.report.rowlog import RowLog, logged
 from replay.report.story import Example, Reason
 from replay.report.story import Told as ToldRun
 from replay.report.summary import (
@@ -50,9 +53,11 @@ from replay.report.unreadable import UnreadableFile
 __all__ = [
     "COLUMNS",
     "DEFAULT_RUNS",
+    "EDITED",
     "ID_COLUMN",
     "PART",
     "RESENT",
+    "RUN_COLUMN",
     "Checked",
     "ColumnProfile",
     "Counts",
@@ -63,8 +68,10 @@ __all__ = [
     "Note",
     "Notes",
     "Reason",
+    "RowLog",
     "RunFolder",
     "Selection",
+    "Shape",
     "Summary",
     "ToldRun",
     "UnreadableFile",
@@ -80,6 +87,7 @@ __all__ = [
     "flaw_of",
     "in_words",
     "load_page",
+    "logged",
     "misnamed_columns",
     "new_run_id",
     "open_runs",

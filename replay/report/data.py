@@ -27,11 +27,14 @@ def data_columns(header: Sequence[str]) -> list[int]:
 
 
 def row_digests(chunk: Chunk, places: Sequence[int]) -> list[str]:
-    """A digest of the data of each of these rows: of its cells, or of its members as they are written."""
+    """A digest of the data of each of these rows: of its cells and columns, or of its members as written."""
     if chunk.raw is not None:
         return [_digest(_members(chunk.raw[place])) for place in places]
-    frame = chunk.frame.iloc[list(places), data_columns(chunk.header)]
-    return [_digest(cells) for cells in frame.to_numpy(dtype=object).tolist()]
+    columns = data_columns(chunk.header)
+    header = blake2b(digest_size=_DIGEST_BYTES)
+    _update(header, [chunk.header[index] for index in columns])
+    frame = chunk.frame.iloc[list(places), columns]
+    return [_digest(cells, header) for cells in frame.to_numpy(dtype=object).tolist()]
 
 
 def blank_rows(chunk: Chunk) -> NDArray[np.bool_]:
@@ -55,9 +58,13 @@ def _members(raw: bytes) -> list[str]:
     ]
 
 
-def _digest(texts: Sequence[str]) -> str:
-    digest = blake2b(digest_size=_DIGEST_BYTES)
+def _digest(texts: Sequence[str], begun: blake2b | None = None) -> str:
+    digest = blake2b(digest_size=_DIGEST_BYTES) if begun is None else begun.copy()
+    _update(digest, texts)
+    return digest.hexdigest()
+
+
+def _update(digest: blake2b, texts: Sequence[str]) -> None:
     for text in texts:
         data = text.encode("utf-8", "surrogatepass")
         digest.update(b"%d:" % len(data) + data)
-    return digest.hexdigest()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MEMBERS: Final = ("id", "row", "run", "outcome", "status", "attempts", "reason")
 COLUMNS: Final = tuple(f"{CARRIED}_{member}" for member in MEMBERS)
 ID_COLUMN: Final = f"{CARRIED}_id"
+RUN_COLUMN: Final = f"{CARRIED}_run"
 _ID: Final = re.compile(r"(\S+)-([1-9][0-9]{0,14})")
 _ROW: Final = re.compile(r"([0-9]{1,15})(?:\.0+)?")  # spreadsheets and pandas write 12 as 12.0
 _AROUND_ID: Final = " \t\r\n\v\f\u00a0\u200b\ufeff\"'="  # blanks, and what spreadsheets put around texts

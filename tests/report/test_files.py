@@ -16,6 +16,7 @@ from replay.report import (
     Counts,
     FailedFile,
     Note,
+    RowLog,
     RunFolder,
     all_runs,
     csv_line,
@@ -44,7 +45,11 @@ def test_a_line_reads_back_as_the_same_cells(rows, delimiter):
 
 def test_a_failed_file_is_made_whole_in_the_order_of_its_rows(tmp_path):
     chunk = chunk_of(["a", "1"], ["b", "2"], ["c", "3"])
-    file = FailedFile(tmp_path / "failed" / "rows.csv", shape_of("csv", chunk.header, ","))
+    file = FailedFile(
+        tmp_path / "failed" / "rows.csv",
+        shape_of("csv", chunk.header, ","),
+        RowLog(tmp_path / "digests" / "rows.csv"),
+    )
     for place in (2, 0):
         file.append(chunk, {place: Note(f"x-{place + 1}", place + 1, REJECTED)})
     part = tmp_path / "failed" / "rows.csv.part"
@@ -62,7 +67,9 @@ def test_a_failed_file_is_made_whole_in_the_order_of_its_rows(tmp_path):
 
 def test_a_failed_file_that_cannot_be_made_whole_keeps_its_part(tmp_path):
     chunk = chunk_of(["a", "1"])
-    file = FailedFile(tmp_path / "rows.csv", shape_of("csv", chunk.header, ","))
+    file = FailedFile(
+        tmp_path / "rows.csv", shape_of("csv", chunk.header, ","), RowLog(tmp_path / "digests" / "rows.csv")
+    )
     file.append(chunk, {0: Note("x-1", 1, REJECTED)})
 
     def broken():
