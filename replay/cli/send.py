@@ -93,12 +93,12 @@ def resend(
     command = Command("resend", sending, talking, time.monotonic())
     mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
 
-    def job(_: RunFolder, store: Store | None) -> Job:
+    def job(folder: RunFolder, store: Store | None) -> Job:
         from replay.pipeline import resend_job, tell_of_dead
 
         if not sending.dry_run:
             tell_of_dead(run_or_file, sending.runs)
-        resent = resend_job(run_or_file, sending.runs, mapping, rules, only, read, store)
+        resent = resend_job(run_or_file, sending.runs, mapping, rules, only, read, store, folder.path)
         return sending.portion_of(resent)
 
     return perform(command, job)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay import hackle
 from replay.console.words import clean, print_data, row, say, screen, table
-from replay.report import find_run, shown, typed
+from replay.report import failed_rows, find_run, shown, typed, unreadable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +42,11 @@ def _next_steps(summary: Summary) -> Iterator[str]:
     rows, run = summary.rows, typed(str(summary.run), summary.files.folder or "")
     if rows["pending"]:
         yield f"{rows['pending']:,} rows are pending. Go on where it stopped: replay resume {run}"
-    if rows["rejected"] or rows["exhausted"] or rows["invalid"]:
-        yield f"Mend them there and send them again: replay resend {run}"
+    if failed := failed_rows(summary.as_dict()):
+        yield f"Fix the {failed:,} failed rows there, or leave them, and send them again: replay resend {run}"
+    unreadable = unreadable_rows(summary.as_dict())
+    if unreadable and (file := summary.files.unreadable) is not None:
+        yield f"Fix `raw` of the {unreadable:,} unreadable rows there, and send them: replay resend {file}"
     if rows["ambiguous"]:
         yield (
             f"{rows['ambiguous']:,} rows may or may not have arrived, and were not repeated. "

@@ -7,17 +7,27 @@ from typing import TYPE_CHECKING
 
 from replay.errors import SourceError, UsageError
 from replay.pipeline.naming import names_of
-from replay.report import PART, RUN_COLUMN, all_runs, carried_notes, logged, parse_id, row_digests
+from replay.report import (
+    EDITED,
+    PART,
+    RUN_COLUMN,
+    all_runs,
+    carried_notes,
+    line_of,
+    logged,
+    parse_id,
+    row_digests,
+)
 from replay.settings import TABLES, ReadSettings
 from replay.source import Source, fingerprint_of, open_source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from replay.pipeline.whole import Kept
     from replay.records import Chunk
-    from replay.report import RunFolder
+    from replay.report import RunFolder, UnreadableFile
 
 Row = tuple[str, str]
 """A row's id, and the digest of its data."""
@@ -40,6 +50,30 @@ def keep_edited(kept: Kept) -> None:
             path.unlink()
 
 
+def keep_edited_unreadable(file: UnreadableFile, kept: Sequence[Kept]) -> None:
+    """Set the file of unreadable rows aside where a person edited it: its lines are not the sources' own."""
+    for path in file.left_before:
+        with path.open("rb") as lines:
+            wanted = (line for line in lines if line.endswith(b"\n") or not path.name.endswith(PART))
+            if not _has_all(_unreadable_lines(kept), wanted):
+                file.set_aside(path)
+
+
+def _has_all(lines: Iterator[bytes], wanted: Iterator[bytes]) -> bool:
+    """Whether all wanted lines come in this order, others between them."""
+    return all(line in lines for line in wanted)
+
+
+def _unreadable_lines(kept: Sequence[Kept]) -> Iterator[bytes]:
+    for one in kept:
+        try:
+            with open_source(one.source, one.read) as reader:
+                for chunk in reader:
+                    yield from (line_of(one.source.name, record) for record in chunk.unreadable)
+        except SourceError:  # it is gone: what was written of it cannot be compared
+            return
+
+
 def refuse_edited(folder: RunFolder) -> None:
     """Raise UsageError where an edited failed file was set aside, and its values were never sent again."""
     if unsent := edited_unsent(folder):
@@ -52,7 +86,7 @@ def refuse_edited(folder: RunFolder) -> None:
 
 def edited_unsent(folder: RunFolder) -> list[Path]:
     """The edited files of a run that were set aside, and that no later run has read; no rehearsal counts."""
-    found = sorted(path for path in folder.failed.glob("*.edited*") if not path.name.endswith(PART))
+    found = sorted(path for path in folder.failed.glob("*.edited*") if EDITED.search(path.name))
     if not found:
         return []
     url = folder.read_record()["url"]

@@ -89,6 +89,8 @@ def _source_record(planned: SourcePlan, failed: str, read: ReadSettings) -> dict
         "uid": planned.uid,
         "read": {name: value for name, value in asdict(read).items() if value is not None},
     }
+    if planned.header:
+        record["header"] = list(planned.header)  # by which repaired rows are read, the source there or not
     optional = {"compression": planned.compression, "delimiter": planned.delimiter}
     return record | {name: value for name, value in optional.items() if value is not None}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from replay.errors import SourceError
 from replay.ledger import NO_SLOT, totals
 from replay.pipeline.coursing import course_of
-from replay.pipeline.edits import is_of_version_before, keep_edited
+from replay.pipeline.edits import is_of_version_before, keep_edited, keep_edited_unreadable
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.plan import stamp_of
 from replay.pipeline.record import failed_file_names, failed_settings, mask_of
@@ -63,6 +63,7 @@ class Recorder:
         for kept in self._kept:
             keep_edited(kept)
         self._unreadable = UnreadableFile(folder.unreadable)
+        keep_edited_unreadable(self._unreadable, self._kept)
         self.attempts = Attempts()
         self.course = course_of(store, book.run)
         if self._hides_keys and not mask_of(folder).covers(".".join(EVENT_KEY)):
@@ -174,7 +175,7 @@ class Recorder:
     def finish(self) -> Files:
         """Make the files whole: every failed row of the ledger, in the order of its source."""
         self._unreadable.close()
-        return make_whole(self._kept, self._told, self._folder, self._is_intact)
+        return make_whole(self._kept, self._told, self._folder, self._is_intact, is_alive=True)
 
     def keep(self) -> Files:
         """Give the files their names as they are, which needs no room on the disk."""

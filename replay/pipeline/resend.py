@@ -21,10 +21,11 @@ from replay.pipeline.record import (
     run_of_uid,
 )
 from replay.pipeline.refusing import mapping_digest
+from replay.pipeline.repairing import repaired, run_of_unreadable
 from replay.pipeline.settling import tell_if_killed
 from replay.pipeline.stages import Job
 from replay.records import Outcome
-from replay.report import RESENT, Selection, carried_notes, find_run, parse_id
+from replay.report import RESENT, RunFolder, Selection, carried_notes, find_run, parse_id, shown
 from replay.settings import ReadSettings
 from replay.source import find, open_source
 
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from replay.ledger import Store
     from replay.mapping import Mapping
-    from replay.report import RunFolder
     from replay.settings import Severity
 
 FAILED_OUTCOMES: Final = tuple(
@@ -48,7 +48,7 @@ FailedFile = tuple[Path, ReadSettings]
 
 def tell_of_dead(run_or_file: str, runs: Path) -> None:
     """What a killed run had in flight is not in its failed files yet. Raises BusyError while it lives."""
-    folder = find_run(run_or_file, runs) or run_of_failed_file(Path(run_or_file))
+    folder = find_run(run_or_file, runs) or _run_of_file(Path(run_or_file))
     if folder is not None:
         tell_if_killed(folder)
 
@@ -61,24 +61,33 @@ def resend_job(  # noqa: PLR0913, PLR0917 - what a resend is told
     only: str | None,
     read: ReadSettings | None = None,
     store: Store | None = None,
+    place: Path | None = None,
 ) -> Job:
     """The job over the failed files of a run, or over one failed file.
 
     The mapping and rules are those of the run, unless others are given, and what it masks stays masked;
     `read` says how files are read that another program saved in its own way. `store`: the ledger, which
-    knows the run of a file that does not name it. Raises UsageError where there is no such run or file,
+    knows the run of a file that does not name it; `place`: a folder for what is made of repaired rows.
+    Raises UsageError where there is no such run or file,
     nothing failed, or rows of runs that differ are in one file.
     """
     selection = RESENT if only is None else parse_only(only)
     folder = find_run(run_or_file, runs)
+    left = 0
     if folder is not None:
         refuse_edited(folder)
-    known = failed_sources_of(folder) if folder is not None else [_failed_file(run_or_file, runs)]
+        known = failed_sources_of(folder)
+    elif place is not None and (owner := run_of_unreadable(Path(run_or_file))) is not None:
+        folder = RunFolder(owner)
+        made = repaired(Path(run_or_file), folder, place)
+        known, left = made.files, made.left
+    else:
+        known = [_failed_file(run_or_file, runs)]
     # a failed file has a header, and its records stand one on a line, whatever the source was like
     wanted = replace(read or ReadSettings(), columns=None, records=None)
     files = [(path, settings.with_(wanted)) for path, settings in known]
     if folder is not None and not files:
-        raise UsageError(f"Run {folder.run} left no failed rows: there is nothing to send again.")
+        raise _nothing_to_send(folder)
     meant = runs_meant(files, folder, runs, store)
     refuse_runs_that_differ(meant, store, is_mapped=mapping is not None)
     mask = Mask()
@@ -88,7 +97,23 @@ def resend_job(  # noqa: PLR0913, PLR0917 - what a resend is told
         rules = {**rules_of(meant[0]), **rules}
     sources = tuple(source for path, settings in files for source in find([str(path)], settings))
     read_as = tuple(settings for _, settings in files)
-    return Job(sources, mapping, read_as, rules, selection, mask=mask)
+    return Job(sources, mapping, read_as, rules, selection, mask=mask, still_unreadable=left)
+
+
+def _nothing_to_send(folder: RunFolder) -> UsageError:
+    text = f"Run {folder.run} left no failed rows: there is nothing to send again."
+    if folder.unreadable.is_file():
+        text += (
+            f" Its rows that could not be read are in {shown(folder.unreadable)}: fix their `raw`, then: "
+            f"replay resend {shown(folder.unreadable)}"
+        )
+    return UsageError(text)
+
+
+def _run_of_file(path: Path) -> RunFolder | None:
+    """The run in whose folder a failed file, or one of unreadable rows, lies."""
+    owner = run_of_unreadable(path)
+    return RunFolder(owner) if owner is not None else run_of_failed_file(path)
 
 
 def runs_meant(

@@ -34,7 +34,8 @@ class Job:
 
     `selection` chooses among the rows of failed files; None takes every row. `limit` is the most rows
     that are sent, `sample` the share of users (0 to 1) whose rows are. `digests`: what the sources held when
-    the run began, where one goes on. `mask`: what is not shown of their values.
+    the run began, where one goes on. `mask`: what is not shown of their values. `still_unreadable`: rows
+    that a resend left alone, because they were not repaired.
     """
 
     sources: tuple[Source, ...]
@@ -46,6 +47,7 @@ class Job:
     sample: float | None = None
     digests: tuple[str, ...] = ()
     mask: Mask = field(default_factory=Mask)
+    still_unreadable: int = 0
 
     @property
     def resends_ambiguous(self) -> bool:

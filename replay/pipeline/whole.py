@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay.errors import SourceError
 from replay.ledger import content_of_uid, copy_of, has_words, target_of, words
-from replay.pipeline.edits import keep_edited
+from replay.pipeline.edits import keep_edited, keep_edited_unreadable
 from replay.pipeline.naming import names_of
 from replay.pipeline.record import kept_sources, read_failed
 from replay.report import (
@@ -101,12 +101,17 @@ def notes_on(chunk: Chunk, uid: str, results: dict[int, Result], run: str) -> No
 
 
 def make_whole(
-    kept: Sequence[Kept], told: Told, folder: RunFolder, is_intact: Callable[[int], bool]
+    kept: Sequence[Kept],
+    told: Told,
+    folder: RunFolder,
+    is_intact: Callable[[int], bool],
+    *,
+    is_alive: bool = False,
 ) -> Files:
     """Write the failed files and the unreadable records whole, in the order of their sources.
 
     `is_intact` says of a source whether it is still what the run read; where it is not, what was written
-    while the run lived is all there is.
+    while the run lived is all there is. `is_alive`: the process that wrote the files is this one.
     """
     intact = [is_intact(index) for index in range(len(kept))]
     for one, is_rebuilt in zip(kept, intact, strict=True):
@@ -119,6 +124,8 @@ def make_whole(
     ]
     unreadable = UnreadableFile(folder.unreadable)
     if all(intact) and unreadable.exists:
+        if not is_alive:
+            keep_edited_unreadable(unreadable, kept)
         return files_of(folder, failed, _finish_unreadable(unreadable, kept, told))
     return files_of(folder, failed, unreadable.keep())
 

@@ -9,6 +9,8 @@ from replay.report.failed import FailedFile, Shape, failed_names, shape_of
 from replay.report.folder import (
     DEFAULT_RUNS,
     PART,
+    UNREADABLE_FILE,
+    PrivateFile,
     RunFolder,
     all_runs,
     find_run,
@@ -43,12 +45,14 @@ from replay.report.summary import (
     Files,
     Summary,
     ended_summary,
+    failed_rows,
     read_summary,
     shown,
     typed,
+    unreadable_rows,
 )
 from replay.report.text import short
-from replay.report.unreadable import UnreadableFile
+from replay.report.unreadable import UnreadableFile, line_of
 
 __all__ = [
     "COLUMNS",
@@ -58,6 +62,7 @@ __all__ = [
     "PART",
     "RESENT",
     "RUN_COLUMN",
+    "UNREADABLE_FILE",
     "Checked",
     "ColumnProfile",
     "Counts",
@@ -67,6 +72,7 @@ __all__ = [
     "Files",
     "Note",
     "Notes",
+    "PrivateFile",
     "Reason",
     "RowLog",
     "RunFolder",
@@ -82,10 +88,12 @@ __all__ = [
     "csv_line",
     "ended_summary",
     "failed_names",
+    "failed_rows",
     "find_run",
     "first_name",
     "flaw_of",
     "in_words",
+    "line_of",
     "load_page",
     "logged",
     "misnamed_columns",
@@ -100,5 +108,6 @@ __all__ = [
     "shown",
     "typed",
     "uid_of",
+    "unreadable_rows",
     "write_whole",
 ]

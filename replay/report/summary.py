@@ -165,6 +165,21 @@ def ended_summary(folder: RunFolder) -> Summary | None:
         return None  # somebody wrote in it; the ledger knows better
 
 
+def unreadable_rows(summary: dict[str, Any]) -> int:
+    """How many rows of a run could not be read: they are in a file of their own."""
+    reasons = [reason for reason in summary.get("reasons") or () if reason["outcome"] == "invalid"]
+    return sum(reason["rows"] for reason in reasons if reason["reason"].startswith(_UNREADABLE))
+
+
+def failed_rows(summary: dict[str, Any]) -> int:
+    """How many rows of a run are in its failed files, and taken by a resend: not the ambiguous ones."""
+    rows = summary["rows"]
+    return sum(rows[name] for name in ("rejected", "exhausted", "invalid")) - unreadable_rows(summary)
+
+
+_UNREADABLE: Final = ("row-unreadable:", "row-fields:")
+
+
 def typed(run: str, folder: str) -> str:
     """What to type for a run: its id, or its folder where that is not the usual one."""
     return run if folder == f"{DEFAULT_RUNS}/{run}" else folder

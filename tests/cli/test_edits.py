@@ -41,11 +41,12 @@ def test_the_command_for_an_edited_file_is_printed_until_it_was_sent(desk):
     path = fix(one_ambiguous(desk))
     run = desk.runs[-1].name
     said = desk.type("settle", run, "--as", "undelivered")
+    assert ".edited" in desk.type("resume", run).out
     command = next(line for line in said.out.splitlines() if "edited" in line).partition("replay ")[2].split()
     with Server() as server:
         assert desk.type(*command, "--url", server.url, "--rate", "none", "--yes").code == 0
     assert path.exists()
-    assert ".edited" not in desk.type("runs", run).out
+    assert ".edited" not in desk.type("resume", run).out
 
 
 def test_a_file_that_was_not_edited_is_written_again_without_a_copy(desk):
