@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 KEPT_MAX: Final = 1_000
 LISTED_MAX: Final = 100
 OTHER: Final = "other"
+UNREADABLE: Final = ("row-unreadable:", "row-fields:")
+"""How the reasons of rows begin that could not be read: they are in a file of their own."""
+
 GAP: Final = "…"  # where something was that only one row or request has
 
 Reason = tuple[str, int | None, str]
@@ -190,7 +193,8 @@ class Reasons:
     def listed(self, most: int = LISTED_MAX) -> list[dict[str, Any]]:
         """The reasons, the commonest first, at most so many; the rest are summed as OTHER by outcome.
 
-        Skipped rows are all listed by cause.
+        Skipped rows are all listed by cause, and rows that could not be read go before others: a resend
+        does not take them, so they are counted by their reasons.
         """
         found = [
             _listed(*key[:2], self._words[key], rows) for key, rows in self._rows.most_common() if rows > 0
@@ -200,6 +204,7 @@ class Reasons:
             return found + _listed_others(others)
         skips = [one for one in found if one["outcome"] == Outcome.SKIPPED.value]
         ended = [one for one in found if one["outcome"] != Outcome.SKIPPED.value]
+        ended.sort(key=lambda one: not one["reason"].startswith(UNREADABLE))
         room = max(0, most - len(skips) - len({one["outcome"] for one in ended} | set(others)))
         for one in ended[room:]:
             others[one["outcome"]] += one["rows"]

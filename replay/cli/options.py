@@ -19,6 +19,7 @@ from replay.cli import completing
 from replay.cli.config import blaming, given, look_for, setting
 from replay.settings import (
     MaxFailures,
+    Postgres,
     ReadSettings,
     RunSettings,
     SendSettings,
@@ -235,7 +236,7 @@ class Sending:
             send=send,
             sink=sink,
             runs=self.runs,
-            ledger=None if self.ledger is None else parse_ledger(self.ledger),
+            ledger=self.ledger_given,
             dry_run=self.dry_run,
             sandbox=self.sandbox,
             again=self.again,
@@ -245,6 +246,11 @@ class Sending:
             cluster=self.cluster,
             key_file=self.api_key_file,
         )
+
+    @property
+    def ledger_given(self) -> Path | Postgres | None:
+        """The ledger that was typed."""
+        return None if self.ledger is None else parse_ledger(self.ledger)
 
     def portion_of(self, job: Job) -> Job:
         """The part of a job that these options leave."""

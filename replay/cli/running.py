@@ -40,8 +40,11 @@ class Command:
     aim: Aim | None = None
 
 
-def perform(command: Command, make: Callable[[RunFolder], Job]) -> int:
-    """Plan, confirm, run and show; returns the exit code. `make` finds what there is to read."""
+def perform(command: Command, make: Callable[[RunFolder, Store | None], Job]) -> int:
+    """Plan, confirm, run and show; returns the exit code.
+
+    `make` finds what there is to read; it is given the run's folder, and the ledger where there is one.
+    """
     from replay import console
     from replay.pipeline import Run, dry_run, known_before, make_plan, masked, opened, run_folder
 
@@ -56,7 +59,7 @@ def perform(command: Command, make: Callable[[RunFolder], Job]) -> int:
         run_folder(settings) as folder,
         opened(settings) as store,
     ):
-        job, settings = masked(make(folder), talking.mask or (), settings)
+        job, settings = masked(make(folder, store), talking.mask or (), settings)
         if key is None:
             settings = _with_key_asked_for(settings, job)
         with console.reading(quiet=talking.silent) as watch:

@@ -15,6 +15,7 @@ from replay.cli.options import Reading, Sending, Sources, Understanding, Watchin
 from replay.cli.running import Command, perform
 
 if TYPE_CHECKING:
+    from replay.ledger import Store
     from replay.pipeline import Job
     from replay.report import RunFolder
 
@@ -56,7 +57,7 @@ def send(
     mapping, rules = understanding.mapping(), understanding.rules()
     read = as_read(mapping, reading.settings())
 
-    def job(folder: RunFolder) -> Job:
+    def job(folder: RunFolder, _: Store | None) -> Job:
         return sending.portion_of(make_job(find_stored(sources, read, folder.path), mapping, read, rules))
 
     return perform(command, job)
@@ -93,7 +94,7 @@ def resend(
     from replay.pipeline import aim, run_to_resend
 
     started = time.monotonic()
-    folder, what = run_to_resend(run_or_file, sending.runs)
+    folder, what = run_to_resend(run_or_file, sending.runs, sending.ledger_given)
     aimed = aim(folder, run_or_file, sending.url, sandbox=sending.sandbox)
     sending = replace(sending, url=aimed.url, sandbox=aimed.sandbox)
     if understanding.map_ is not None:
@@ -101,11 +102,12 @@ def resend(
     command = Command("resend", sending, talking, started, aim=aimed)
     mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
 
-    def job(_: RunFolder) -> Job:
+    def job(folder: RunFolder, store: Store | None) -> Job:
         from replay.pipeline import resend_job, tell_of_dead
 
         if not sending.dry_run:
             tell_of_dead(what, sending.runs)
-        return sending.portion_of(resend_job(what, sending.runs, mapping, rules, only, read))
+        resent = resend_job(what, sending.runs, mapping, rules, only, read, store, folder.path)
+        return sending.portion_of(resent)
 
     return perform(command, job)

@@ -77,6 +77,8 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
         yield "done", f"{plan.ended:,} rows ended in earlier legs of this run"
     if plan.left:
         yield "left", f"{plan.left:,} rows of other outcomes stay in the failed file; --only takes them"
+    if plan.job.still_unreadable:
+        yield "unreadable", f"{plan.job.still_unreadable:,} rows still cannot be read, and stay invalid"
     if invalid := plan.tally.invalid_by_rule():
         rules = [f"{rule} {rows:,}" for rule, rows in invalid.items()]
         more = f" and {len(rules) - RULES_SHOWN} more" if len(rules) > RULES_SHOWN else ""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from replay import hackle
 from replay.console.words import clean, print_data, row, say, screen, table
-from replay.report import odd_words, typed
+from replay.report import failed_rows, find_run, odd_words, shown, typed, unreadable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from replay.report import Summary
 
@@ -36,11 +36,16 @@ def _next_steps(summary: Summary) -> Iterator[str]:
         yield f"Failed rows, each with its reason: {', '.join(summary.files.failed)}"
     if summary.files.unreadable:
         yield f"Records that could not be read: {summary.files.unreadable}"
+    for path in _edited(summary):
+        yield f"A failed file was edited, and is kept as it is. Send its values: replay resend {path}"
     rows, run = summary.rows, typed(str(summary.run), summary.files.folder or "")
     if rows["pending"]:
         yield f"{rows['pending']:,} rows are pending. Go on where it stopped: replay resume {run}"
-    if rows["rejected"] or rows["exhausted"] or rows["invalid"]:
-        yield f"Mend them there and send them again: replay resend {run}"
+    if failed := failed_rows(summary.as_dict()):
+        yield f"Fix the {failed:,} failed rows there, or leave them, and send them again: replay resend {run}"
+    unreadable = unreadable_rows(summary.as_dict())
+    if unreadable and (file := summary.files.unreadable) is not None:
+        yield f"Fix `raw` of the {unreadable:,} unreadable rows there, and send them: replay resend {file}"
     if rows["ambiguous"]:
         yield (
             f"{rows['ambiguous']:,} rows may or may not have arrived, and were not repeated. "
@@ -50,6 +55,14 @@ def _next_steps(summary: Summary) -> Iterator[str]:
     if summary.files.report:
         yield f"Report: {summary.files.report}"
     yield f"Run {summary.run}: {summary.files.folder}"
+
+
+def _edited(summary: Summary) -> list[str]:
+    """The edited failed files of a run whose values were never sent."""
+    from replay.pipeline import edited_unsent
+
+    folder = None if summary.files.folder is None else find_run(summary.files.folder, Path())
+    return [] if folder is None else [shown(path) for path in edited_unsent(folder)]
 
 
 def show_runs(summaries: list[dict[str, Any]], folder: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from replay.errors import BusyError
+from replay.ledger import spans
 from replay.ledger.batches import PLACE_BYTES
 from replay.ledger.recovery import window_path
 from replay.ledger.schema import OLD_FORMAT
@@ -13,9 +14,11 @@ from replay.reasons import parted
 from replay.records import Outcome, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from replay.ledger.base import Store
+
+_ROWS_AT_ONCE: Final = 50_000
 
 
 def copy_of(store: Store, target: int, content: int) -> int | None:
@@ -140,6 +143,54 @@ def has_words(store: Store, run: int, copies: Iterable[int]) -> bool:
         store.one("SELECT 1 FROM words WHERE copy = ? AND run = ? LIMIT 1", copy, run) is not None
         for copy in copies
     )
+
+
+def rows_failed(store: Store, uid: str, run: int | None = None) -> Iterator[list[int]]:
+    """Rows of a content that a run (None: any) ended otherwise than delivered, some at a time."""
+    where, values = ("", ()) if run is None else (" AND run = ?", (run,))
+    for copy in copies_of(store, uid):
+        last = 0
+        while found := store.ask(
+            f"SELECT DISTINCT row FROM words WHERE copy = ? AND row > ?{where}"  # noqa: S608  a constant
+            f" ORDER BY row LIMIT {_ROWS_AT_ONCE}",
+            copy,
+            last,
+            *values,
+        ):
+            yield [int(row) for (row,) in found]
+            last = int(found[-1][0])
+
+
+def rows_delivered(store: Store, uid: str, rows: Iterable[int], run: int | None = None) -> set[int]:
+    """Those of some rows of a content that a run (None: any) delivered."""
+    wanted = list(rows)
+    found: set[int] = set()
+    for copy in copies_of(store, uid):
+        known = store.ask("SELECT DISTINCT run FROM spans WHERE copy = ?", copy)
+        for (other,) in known if run is None else [(run,)]:
+            found |= spans.holding(store, copy, other, wanted)
+    return found
+
+
+def copies_of(store: Store, uid: str) -> list[int]:
+    """A content at every target that any of it was sent to."""
+    found = store.ask(
+        "SELECT copies.id FROM copies JOIN contents ON contents.id = content"
+        " WHERE uid = ? ORDER BY copies.id",
+        uid,
+    )
+    return [int(copy) for (copy,) in found]
+
+
+def runs_that_failed(store: Store, uid: str, row: int) -> list[str]:
+    """The names of the runs that ended a row of a content otherwise than delivered, the latest first."""
+    found = store.ask(
+        "SELECT DISTINCT name, run FROM words JOIN runs ON runs.id = run JOIN copies ON copies.id = copy"
+        " JOIN contents ON contents.id = content WHERE uid = ? AND row = ? ORDER BY run DESC",
+        uid,
+        row,
+    )
+    return [str(name) for name, _ in found]
 
 
 def target_of(store: Store, run: int) -> int:

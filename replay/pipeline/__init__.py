@@ -13,6 +13,7 @@ from replay.pipeline.api import (
 )
 from replay.pipeline.checking import CheckFiles, CheckResult, check_job
 from replay.pipeline.drafting import Looking, check_command, draft, preset_names
+from replay.pipeline.edits import edited_unsent
 from replay.pipeline.guarding import unprotected
 from replay.pipeline.keys import check_key, key_of_file
 from replay.pipeline.latest import run_named
@@ -58,6 +59,7 @@ __all__ = [
     "curl",
     "draft",
     "dry_run",
+    "edited_unsent",
     "find_stored",
     "is_sandbox_run",
     "key_is_known",

@@ -72,3 +72,13 @@ class Seen:
             again[here] |= page[rows[here] % _PAGE_ROWS]
             page[rows[here] % _PAGE_ROWS] = True
         return again
+
+    def has(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of these rows came by."""
+        found = np.zeros(len(rows), dtype=np.bool_)
+        pages = rows // _PAGE_ROWS
+        for number in np.unique(pages).tolist():
+            if (page := self._pages.get(number)) is not None:
+                here = np.flatnonzero(pages == number)
+                found[here] = page[rows[here] % _PAGE_ROWS]
+        return found

@@ -10,6 +10,7 @@ from replay.ledger import has_arrived, lacks_part, readings_of
 from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.identity import Beginning, Found, content_read, identify, part_of
+from replay.pipeline.ids import Ids
 from replay.pipeline.plan import Plan, SourcePlan, stamp_of
 from replay.pipeline.refusing import (
     comes_with_other_mapping,
@@ -61,7 +62,7 @@ def make_plan(
             if watch is not None:
                 watch(done + position, total)
         done += stamp_of(source)[0]
-    planning.refuse_unseen()
+    planning.refuse()
     return planning.plan
 
 
@@ -76,6 +77,8 @@ class _Planning:
         self._severities = job.severities()
         self._chooser = self.plan.chooser()
         self.plan.delivered_in = self._chooser.delivered_in
+        # a run that goes on was asked when it began
+        self._ids = Ids(job, known.store) if known is not None and not job.digests else None
         self._unseen: list[dict[str, str]] = []
 
     def read(self, index: int, source: Source) -> Iterator[int]:
@@ -87,20 +90,19 @@ class _Planning:
         read = self.plan.job.read_settings(index)
         delivered_before = self.plan.delivered_in.total()
         with open_source(source, read) as reader:
+            if self._ids is not None:
+                self._ids.begin(reader.header, source.name)
             beginning, readings = Beginning(reader, part_of(read)), self._readings(identity)
             starts = RowStarts(reading.rows for reading in readings)
-
-            def look(chunk: Chunk) -> None:
-                beginning.add(chunk)
-                starts.add(chunk)
-
-            judging = Judging(self.plan.job, self._judge, reader, uid, look)
+            judging = Judging(self.plan.job, self._judge, reader, uid, self._look(source, beginning, starts))
             for judged in judging:
                 self._count(source, self._chooser.choose(judged, uid))
                 rows.add(judged)
                 if self._listen is not None:
                     self._listen(source.name, judged)
                 yield judged.chunk.position
+            if self._ids is not None:
+                self._ids.end(source.name)
             if identity is not None:
                 refuse_other_reading(source.name, read, starts, readings)
                 found = Found(beginning, starts, rows.are_torn(reader))
@@ -108,6 +110,17 @@ class _Planning:
                 self._note(source, read, identity, self.plan.delivered_in.total() - delivered_before)
         if rows.read:
             self._unseen.append(judging.unseen())
+
+    def _look(self, source: Source, beginning: Beginning, starts: RowStarts) -> Callable[[Chunk], None]:
+        """What looks at each chunk as it was read."""
+
+        def look(chunk: Chunk) -> None:
+            beginning.add(chunk)
+            starts.add(chunk)
+            if self._ids is not None:
+                self._ids.add(source.name, chunk)
+
+        return look
 
     def _identify(self, index: int, source: Source) -> Identity:
         """What a source is, unless the ledger knows better than to send it."""
@@ -149,7 +162,13 @@ class _Planning:
         store, content = self.plan.known.store, identity.resolved.id
         return store is not None and content is not None and lacks_part(store, content)
 
-    def refuse_unseen(self) -> None:
+    def refuse(self) -> None:
+        """Refuse what only all sources together show. Raises UsageError and MappingError."""
+        if self._ids is not None:
+            self._ids.refuse()
+        self._refuse_unseen()
+
+    def _refuse_unseen(self) -> None:
         """A member that no record of any source has is a slip of the pen; one that some have is optional."""
         for text, words in self._unseen[0].items() if self._unseen else ():
             if all(text in missing for missing in self._unseen):
@@ -181,7 +200,7 @@ class _Rows:
 
     def add(self, judged: Judged) -> None:
         """Count a chunk."""
-        self.read += len(judged) + judged.left
+        self.read += len(judged) + judged.left + judged.blank
         self._last_unreadable = max([self._last_unreadable, *(r.row for r in judged.chunk.unreadable)])
 
     def are_torn(self, reader: Reader) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay.mapping import Mapping
 from replay.masks import Mask
-from replay.report import PART, RunFolder, all_runs, failed_names, salt_of
+from replay.report import EDITED, PART, RunFolder, all_runs, failed_names, salt_of
 from replay.settings import TABLES, Postgres, ReadSettings, show_url
 from replay.source import Source
 
@@ -89,6 +89,8 @@ def _source_record(planned: SourcePlan, failed: str, read: ReadSettings) -> dict
         "uid": planned.uid,
         "read": {name: value for name, value in asdict(read).items() if value is not None},
     }
+    if planned.header:
+        record["header"] = list(planned.header)  # by which repaired rows are read, the source there or not
     optional = {"compression": planned.compression, "delimiter": planned.delimiter}
     return record | {name: value for name, value in optional.items() if value is not None}
 
@@ -149,7 +151,7 @@ def failed_sources_of(folder: RunFolder) -> list[tuple[Path, ReadSettings]]:
     sources = folder.read_record().get("sources", [])
     names = ((folder.failed / source["failed"], source) for source in sources)
     files = ((_whole_or_part(path), source) for path, source in names)
-    return [(path, _read_failed(source)) for path, source in files if path.is_file()]
+    return [(path, read_failed(source)) for path, source in files if path.is_file()]
 
 
 def _whole_or_part(path: Path) -> Path:
@@ -157,11 +159,26 @@ def _whole_or_part(path: Path) -> Path:
     return path if path.is_file() else path.with_name(path.name + PART)
 
 
-def _read_failed(source: dict[str, Any]) -> ReadSettings:
-    """As it was written: with a header and standard quoting, records as JSON Lines."""
-    if source["format"] not in TABLES:
+def read_failed(source: dict[str, Any]) -> ReadSettings:
+    """How the failed file of a source is read, by the source's record."""
+    return failed_settings(source["format"], source.get("delimiter"))
+
+
+def failed_settings(format_: str, delimiter: str | None) -> ReadSettings:
+    """As a failed file is written: with a header and standard quoting, records as JSON Lines."""
+    if format_ not in TABLES:
         return ReadSettings(format="jsonl", encoding="utf-8")
-    return ReadSettings(format=source["format"], encoding="utf-8", delimiter=source.get("delimiter"))
+    return ReadSettings(format=format_, encoding="utf-8", delimiter=delimiter)
+
+
+def read_of_failed_file(path: Path) -> ReadSettings | None:
+    """How a file in a run's folder is read: as its run wrote it; None where no run wrote it there."""
+    folder = run_of_failed_file(path)
+    if folder is None:
+        return None
+    known = {source["failed"]: source for source in folder.read_record().get("sources", [])}
+    source = known.get(EDITED.sub("", path.name).removesuffix(PART))
+    return None if source is None else read_failed(source)
 
 
 def run_of_failed_file(path: Path) -> RunFolder | None:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final, Protocol
 from replay.errors import SourceError, StorageError
 from replay.ledger import NO_SLOT, totals
 from replay.pipeline.coursing import course_of
+from replay.pipeline.edits import is_of_version_before, keep_edited, keep_edited_unreadable
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.plan import stamp_of
-from replay.pipeline.record import failed_file_names, mask_of
+from replay.pipeline.record import failed_file_names, failed_settings, mask_of
 from replay.pipeline.tally import EVENT_KEY
-from replay.pipeline.whole import Kept, Told, files_of, make_whole, notes_on
+from replay.pipeline.whole import Kept, Told, failed_file, files_of, make_whole, notes_on
 from replay.records import Chunk, Event, Outcome, Result
-from replay.report import Counts, FailedFile, Files, UnreadableFile, read_summary, shape_of
+from replay.report import Counts, Files, UnreadableFile, read_summary, shape_of
 from replay.sender import Attempts
 
 if TYPE_CHECKING:
@@ -59,8 +60,13 @@ class Recorder:
         self.counts.go_on_with(read_summary(folder))
         self._told = Told(store, book.run, book.copies.get)
         self._kept = _kept(plan, folder)
+        if any(map(is_of_version_before, self._kept)):
+            make_whole(self._kept, self._told, folder, self._is_intact)
+        for kept in self._kept:
+            keep_edited(kept)
         self._waiting: deque[tuple[int, Chunk, int, Result]] = deque()  # failed rows on their way to a file
         self._unreadable = UnreadableFile(folder.unreadable)
+        keep_edited_unreadable(self._unreadable, self._kept)
         self.attempts = Attempts()
         self.course = course_of(store, book.run)
         if self._hides_keys and not mask_of(folder).covers(".".join(EVENT_KEY)):
@@ -178,7 +184,7 @@ class Recorder:
         try:
             for (source, _), (chunk, results) in by_chunk.items():
                 kept = self._kept[source]
-                kept.failed.append(chunk, notes_on(chunk, kept.uid, results))
+                kept.failed.append(chunk, notes_on(chunk, kept.uid, results, self._folder.run))
         except BaseException:
             self._waiting.extendleft(reversed(waiting))
             raise
@@ -193,7 +199,7 @@ class Recorder:
         """Make the files whole: every failed row of the ledger, in the order of its source."""
         self.write_failed()  # for sources that are gone or changed there is no other copy of these rows
         self._unreadable.close()
-        return make_whole(self._kept, self._told, self._folder, self._is_intact)
+        return make_whole(self._kept, self._told, self._folder, self._is_intact, is_alive=True)
 
     def keep(self) -> Files:
         """Give the files their names as they are, which needs no room on the disk."""
@@ -237,7 +243,8 @@ def _kept(plan: Plan, folder: RunFolder) -> list[Kept]:
             source.source,
             plan.job.read_settings(index),
             source.uid,
-            FailedFile(folder.failed / name, shape_of(source.format, source.header, source.delimiter)),
+            failed_file(folder, name, shape_of(source.format, source.header, source.delimiter)),
+            failed_settings(source.format, source.delimiter),
             carries=bool(plan.carried),
         )
         for index, (name, source) in enumerate(zip(failed_file_names(plan), plan.sources, strict=True))

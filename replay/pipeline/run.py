@@ -218,7 +218,7 @@ class Run:
             raise fault
         return summary
 
-    def _sender_of(  # noqa: PLR0913 - what a sender stands between
+    def _sender_of(
         self,
         settings: RunSettings,
         sink: HttpSink,

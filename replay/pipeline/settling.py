@@ -17,6 +17,7 @@ from replay.report import (
     Summary,
     carried_notes,
     first_name,
+    flaw_of,
     keep_recorded,
     read_summary,
     recorded_before,
@@ -115,10 +116,16 @@ def _rows_of(file: Path) -> set[tuple[str, int]]:
     for source in find([str(file)], settings):
         with open_source(source, settings) as reader:
             for chunk in reader:
-                for note in carried_notes(chunk, range(len(chunk))):
-                    if note.get("outcome") == Outcome.AMBIGUOUS:
-                        name, row = first_name(note, "", 0)
-                        rows.add((uid_of(name), row))
+                for place, note in enumerate(carried_notes(chunk, range(len(chunk)))):
+                    if note.get("outcome") != Outcome.AMBIGUOUS:
+                        continue
+                    if (flaw := flaw_of(note)) is not None:
+                        raise UsageError(
+                            f"{file}, line {chunk.lines[place]}: {flaw}. Nothing was settled. "
+                            "Give the row its _replay_id back as the run wrote it."
+                        )
+                    name, row = first_name(note, "", 0)
+                    rows.add((uid_of(name), row))
     if not rows:
         raise UsageError(f"{file}: no ambiguous row is noted in it. Give a failed file of the run.")
     return rows

@@ -10,7 +10,7 @@ import numpy as np
 from replay.mapping import Bound, Mapping, bind
 from replay.masks import Mask
 from replay.records import CARRIED, Chunk, Finding, Mapped, Outcome
-from replay.report import Selection, carried_notes, first_name
+from replay.report import Selection, blank_rows, carried_notes, first_name
 from replay.rules import Judge, invalid_places, severities
 from replay.settings import ReadSettings
 
@@ -34,7 +34,8 @@ class Job:
 
     `selection` chooses among the rows of failed files; None takes every row. `limit` is the most rows
     that are sent, `sample` the share of users (0 to 1) whose rows are. `digests`: what the sources held when
-    the run began, where one goes on. `mask`: what is not shown of their values.
+    the run began, where one goes on. `mask`: what is not shown of their values. `still_unreadable`: rows
+    that a resend left alone, because they were not repaired.
     """
 
     sources: tuple[Source, ...]
@@ -46,6 +47,7 @@ class Job:
     sample: float | None = None
     digests: tuple[str, ...] = ()
     mask: Mask = field(default_factory=Mask)
+    still_unreadable: int = 0
 
     @property
     def resends_ambiguous(self) -> bool:
@@ -65,8 +67,8 @@ class Job:
 class Judged:
     """A chunk, what the mapping made of it, and what the rules say; `invalid` is a mask of its rows.
 
-    `left`: rows that the selection left alone; they count nowhere. `elsewhere`: rows that the mapping's
-    `[where]` leaves out; they are skipped.
+    `left`: rows that the selection left alone; they count nowhere, as do the `blank` ones of a failed file.
+    `elsewhere`: rows that the mapping's `[where]` leaves out; they are skipped.
     """
 
     chunk: Chunk
@@ -75,6 +77,7 @@ class Judged:
     invalid: NDArray[np.bool_]
     left: int = 0
     elsewhere: int = 0
+    blank: int = 0
 
     def __len__(self) -> int:
         return len(self.chunk) + len(self.chunk.unreadable) + self.elsewhere
@@ -136,12 +139,20 @@ class Judging:
         for chunk in self._reader:
             if self._look is not None:
                 self._look(chunk)
-            kept = self._select(chunk)
-            yield self._judged(kept, left=len(chunk) - len(kept))
+            filled = self._without_blank(chunk)
+            kept = self._select(filled)
+            judged = self._judged(kept, left=len(filled) - len(kept))
+            yield replace(judged, blank=len(chunk) - len(filled))
 
     def unseen(self) -> dict[str, str]:
         """Members that the mapping names and no record so far has, with what to say about each."""
         return {} if self.bound is None else self.bound.unseen()
+
+    def _without_blank(self, chunk: Chunk) -> Chunk:
+        """A failed file has no blank rows, but a spreadsheet adds some at its end."""
+        if self._job.selection is None or not (blank := blank_rows(chunk)).any():
+            return chunk
+        return chunk.take(~blank)
 
     def _select(self, chunk: Chunk) -> Chunk:
         if self._job.selection is None or not len(chunk):

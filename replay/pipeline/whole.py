@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from replay.errors import SourceError
 from replay.ledger import content_of_uid, copy_of, has_words, target_of, words
+from replay.pipeline.edits import keep_edited, keep_edited_unreadable
 from replay.pipeline.identity import is_still
 from replay.pipeline.naming import names_of
-from replay.pipeline.record import kept_sources
+from replay.pipeline.record import kept_sources, read_failed
 from replay.report import (
     FailedFile,
     Files,
     Note,
     Notes,
+    RowLog,
     UnreadableFile,
     carried_notes,
     first_name,
@@ -31,19 +33,23 @@ if TYPE_CHECKING:
     from replay.ledger import Store
     from replay.pipeline.naming import Names
     from replay.records import Chunk, Result, Unreadable
-    from replay.report import RunFolder
+    from replay.report import RunFolder, Shape
     from replay.settings import ReadSettings
     from replay.source import Source
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A source of a run, and where its failed rows go; `carries`: its rows may have names of their own."""
+    """A source of a run, and where its failed rows go; `carries`: its rows may have names of their own.
+
+    `read_failed`: how its failed file is read back.
+    """
 
     source: Source
     read: ReadSettings
     uid: str
     failed: FailedFile
+    read_failed: ReadSettings
     carries: bool = True
 
 
@@ -86,30 +92,41 @@ class Told:
         return words(self._store, self._run, copy, min(rows), max(rows))
 
 
-def notes_on(chunk: Chunk, uid: str, results: dict[int, Result]) -> Notes:
-    """Our notes on rows of a chunk of the source whose content has this name."""
+def notes_on(chunk: Chunk, uid: str, results: dict[int, Result], run: str) -> Notes:
+    """Our notes on rows of a chunk of the source whose content has this name, written by this run."""
     carried = carried_notes(chunk, list(results))
     return {
-        place: Note(*first_name(note, uid, int(chunk.rows[place])), result)
+        place: Note(*first_name(note, uid, int(chunk.rows[place])), result, run)
         for (place, result), note in zip(results.items(), carried, strict=True)
     }
 
 
 def make_whole(
-    kept: Sequence[Kept], told: Told, folder: RunFolder, is_intact: Callable[[int], bool]
+    kept: Sequence[Kept],
+    told: Told,
+    folder: RunFolder,
+    is_intact: Callable[[int], bool],
+    *,
+    is_alive: bool = False,
 ) -> Files:
     """Write the failed files and the unreadable records whole, in the order of their sources.
 
     `is_intact` says of a source whether it is still what the run read; where it is not, what was written
-    while the run lived is all there is.
+    while the run lived is all there is. `is_alive`: the process that wrote the files is this one.
     """
     intact = [is_intact(index) for index in range(len(kept))]
+    for one, is_rebuilt in zip(kept, intact, strict=True):
+        # of a file that is not written again, the edited one is all there is
+        if is_rebuilt or len(one.failed.left_before) > 1:
+            keep_edited(one)
     failed = [
-        _finish(one, told) if as_it_was else one.failed.keep()
+        _finish(one, told, folder.run) if as_it_was else one.failed.keep()
         for one, as_it_was in zip(kept, intact, strict=True)
     ]
     unreadable = UnreadableFile(folder.unreadable)
     if all(intact) and unreadable.exists:
+        if not is_alive:
+            keep_edited_unreadable(unreadable, kept)
         return files_of(folder, failed, _finish_unreadable(unreadable, kept, told))
     return files_of(folder, failed, unreadable.keep())
 
@@ -142,7 +159,13 @@ def _kept(folder: RunFolder, source: Source, read: ReadSettings, stored: dict[st
     shape = shape_of(stored["format"], (), stored.get("delimiter"))
     with suppress(SourceError), open_source(source, read) as reader:
         shape = shape_of(reader.format, reader.header, reader.delimiter)
-    return Kept(source, read, stored["uid"], FailedFile(folder.failed / stored["failed"], shape))
+    failed = failed_file(folder, stored["failed"], shape)
+    return Kept(source, read, stored["uid"], failed, read_failed(stored))
+
+
+def failed_file(folder: RunFolder, name: str, shape: Shape) -> FailedFile:
+    """A failed file of a run, and the digests of its rows."""
+    return FailedFile(folder.failed / name, shape, RowLog(folder.digests / name))
 
 
 def _holds(source: Source, read: ReadSettings, digest: str) -> bool:
@@ -153,19 +176,19 @@ def _holds(source: Source, read: ReadSettings, digest: str) -> bool:
         return False
 
 
-def _finish(kept: Kept, told: Told) -> Path | None:
+def _finish(kept: Kept, told: Told, run: str) -> Path | None:
     """Write one failed file whole; if its source is gone meanwhile, what it holds is all there is."""
     try:
-        return kept.failed.finish(_failed_rows(kept, told) if told.knows(kept) else iter(()))
+        return kept.failed.finish(_failed_rows(kept, told, run) if told.knows(kept) else iter(()))
     except SourceError:
         return kept.failed.keep()
 
 
-def _failed_rows(kept: Kept, told: Told) -> Iterator[tuple[Chunk, Notes]]:
+def _failed_rows(kept: Kept, told: Told, run: str) -> Iterator[tuple[Chunk, Notes]]:
     with open_source(kept.source, kept.read) as reader:
         for chunk in reader:
             if results := told.of_chunk(names_of(chunk, kept.uid)):
-                yield chunk, notes_on(chunk, kept.uid, results)
+                yield chunk, notes_on(chunk, kept.uid, results, run)
 
 
 def _finish_unreadable(file: UnreadableFile, kept: Sequence[Kept], told: Told) -> Path | None:

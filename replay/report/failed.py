@@ -12,12 +12,15 @@ import msgspec
 
 from replay.records import CARRIED, Chunk
 from replay.report.cells import csv_line, csv_lines
+from replay.report.data import data_columns, row_digests
 from replay.report.notes import COLUMNS, Note, Notes
-from replay.report.parts import PartFile
+from replay.report.parts import EDITED, PartFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from replay.report.rowlog import RowLog
 
 _TABLES: Final = {"csv": (".csv",), "tsv": (".tsv",)}
 _RECORDS: Final = (".jsonl", ".ndjson")
@@ -39,7 +42,7 @@ class TableShape:
     """A CSV of the source's own columns and delimiter, quoted by the book, then the columns of the note."""
 
     def __init__(self, header: tuple[str, ...], delimiter: str) -> None:
-        self._kept = [index for index, name in enumerate(header) if not name.startswith(CARRIED)]
+        self._kept = data_columns(header)
         self._names = [header[index] for index in self._kept]
         self._delimiter = delimiter
 
@@ -74,16 +77,27 @@ class RecordsShape:
 
 
 class FailedFile:
-    """A failed file: while its run lives rows are appended to a `.part`, in the order they fail."""
+    """A failed file: while its run lives rows are appended to a `.part`, in the order they fail.
 
-    def __init__(self, path: Path, shape: Shape) -> None:
+    `log` keeps digests of its rows, by which one that a person edited is recognized.
+    """
+
+    def __init__(self, path: Path, shape: Shape, log: RowLog) -> None:
+        self.log = log
         self._shape = shape
         self._file = PartFile(path, shape.head())
-        self.close = self._file.close
-        self.keep = self._file.keep
+        self._continues: bool | None = None  # whether there was a file before the first row of this process
+
+    @property
+    def left_before(self) -> list[Path]:
+        """The files that an earlier process left, or a person: not what this one appends to."""
+        return [path for path in self._file.paths if path.exists() and self._continues is None]
 
     def append(self, chunk: Chunk, notes: Notes) -> None:
         """Add rows; they are with the operating system when this returns."""
+        if self._continues is None:
+            self._continues = self._file.exists
+        self.log.append(_logged(chunk, notes), continues=self._continues)
         self._file.append(self._shape.rows(chunk, notes))
 
     def finish(self, rows: Iterable[tuple[Chunk, Notes]]) -> Path | None:
@@ -91,7 +105,40 @@ class FailedFile:
 
         Where that fails the `.part` stays as it is.
         """
-        return self._file.finish(self._shape.rows(chunk, notes) for chunk, notes in rows)
+        path = self._file.finish(self._pieces(rows))
+        self.log.commit(is_there=path is not None)
+        return path
+
+    def keep(self) -> Path | None:
+        """Give the `.part` the file's name as it is; None if there is no file."""
+        path = self._file.keep()
+        self.log.keep()
+        return path
+
+    def set_aside(self, path: Path) -> Path:
+        """Keep a file that a person edited as NAME.edited (`.edited-2`…), and write another in its place."""
+        return self._file.set_aside(path)
+
+    def close(self) -> None:
+        """Close the `.part` as it is."""
+        self._file.close()
+        self.log.close()
+
+    def _pieces(self, rows: Iterable[tuple[Chunk, Notes]]) -> Iterator[bytes]:
+        """The rows, once the log has them: it is whole before the file gets its name."""
+        self.log.begin()
+        try:
+            for chunk, notes in rows:
+                self.log.add(_logged(chunk, notes))
+                yield self._shape.rows(chunk, notes)
+            self.log.seal()
+        finally:
+            self.log.close()
+
+
+def _logged(chunk: Chunk, notes: Notes) -> list[tuple[str, str]]:
+    digests = row_digests(chunk, list(notes))
+    return [(note.id, digest) for note, digest in zip(notes.values(), digests, strict=True)]
 
 
 def shape_of(format_: str, header: tuple[str, ...], delimiter: str | None) -> Shape:
@@ -106,6 +153,7 @@ def failed_names(sources: list[tuple[str, str]]) -> list[str]:
 
 
 def _plain_name(name: str, format_: str) -> str:
+    name = EDITED.sub("", name)
     for ending in _COMPRESSED:
         if name.lower().endswith(ending):
             name = name[: -len(ending)]

@@ -26,6 +26,7 @@ SUMMARY_FILE: Final = "summary.json"
 REPORT_FILE: Final = "report.html"
 UNREADABLE_FILE: Final = "unreadable.jsonl"
 FAILED_FOLDER: Final = "failed"
+DIGESTS_FOLDER: Final = "digests"
 PART: Final = ".part"
 SALT_FILE: Final = "mask-salt"
 _SALT_BYTES: Final = 16
@@ -162,6 +163,11 @@ class RunFolder:
     def failed(self) -> Path:
         """The folder of the failed files."""
         return self.path / FAILED_FOLDER
+
+    @property
+    def digests(self) -> Path:
+        """The folder of the digests of what was written into the failed files."""
+        return self.path / DIGESTS_FOLDER
 
     @property
     def unreadable(self) -> Path:

@@ -11,19 +11,27 @@ from replay.records import CARRIED, Chunk, Outcome, Result
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MEMBERS: Final = ("id", "row", "outcome", "status", "attempts", "reason")
+MEMBERS: Final = ("id", "row", "run", "outcome", "status", "attempts", "reason")
 COLUMNS: Final = tuple(f"{CARRIED}_{member}" for member in MEMBERS)
-_ROW: Final = re.compile(r"[0-9]{1,15}")
+ID_COLUMN: Final = f"{CARRIED}_id"
+RUN_COLUMN: Final = f"{CARRIED}_run"
+_ID: Final = re.compile(r"(\S+)-([1-9][0-9]{0,14})")
+_ROW: Final = re.compile(r"([0-9]{1,15})(?:\.0+)?")  # spreadsheets and pandas write 12 as 12.0
+_AROUND_ID: Final = " \t\r\n\v\f\u00a0\u200b\ufeff\"'="  # blanks, and what spreadsheets put around texts
 _CARRIED_BY: Final = tuple(zip(MEMBERS, COLUMNS, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A row's first name (`id`, `row`: those of the source it first came from) and its result."""
+    """A row's first name (`id`, `row`: those of the source it first came from) and its result.
+
+    `run`: the run that writes the note.
+    """
 
     id: str
     row: int
     result: Result
+    run: str = ""
 
     def cells(self) -> list[str]:
         """The note as the cells of COLUMNS."""
@@ -35,6 +43,7 @@ class Note:
         return {
             "id": self.id,
             "row": self.row,
+            "run": self.run,
             "outcome": result.outcome.value,
             "status": result.status,
             "attempts": result.attempts,
@@ -68,6 +77,36 @@ def carries_notes(chunk: Chunk) -> bool:
     return any(name in chunk.header for name in COLUMNS)
 
 
+def misnamed_columns(header: Sequence[str]) -> list[str]:
+    """Columns of notes whose names are written in other letter case or with blanks: they would be data."""
+    return [name for name in header if name not in COLUMNS and name.strip().casefold() in COLUMNS]
+
+
+def tidy_id(text: str) -> str:
+    """An id without what people and spreadsheets add to it: capitals, blanks and quotes around it."""
+    return text.strip(_AROUND_ID).lower()
+
+
+def parse_id(text: str) -> tuple[str, int] | None:
+    """The name of the content and the row that an id speaks of; None where it is none."""
+    match = _ID.fullmatch(tidy_id(text))
+    return None if match is None else (match[1], int(match[2]))
+
+
+def flaw_of(note: dict[str, str]) -> str | None:
+    """Why a note does not say which row it belongs to; None where it does."""
+    if not note.get("id", "").strip():
+        return f"has no {ID_COLUMN}"
+    named = parse_id(note["id"])
+    if named is None:
+        return f"{ID_COLUMN} is {note['id']!r}, which is not an id"
+    row = note.get("row", "").strip()
+    match = _ROW.fullmatch(row)
+    if row and (match is None or int(match[1]) != named[1]):
+        return f"{CARRIED}_row is {row!r}, but {ID_COLUMN} is {note['id']!r}"
+    return None
+
+
 def uid_of(name: str) -> str:
     """The name of the content that a row's id speaks of."""
     return name.rpartition("-")[0]
@@ -80,9 +119,9 @@ def _texts(member: Any) -> dict[str, str]:
 
 
 def first_name(note: dict[str, str], uid: str, row: int) -> tuple[str, int]:
-    """A row's `id` and `row`: what it carries, else of this source's `uid` and its number here."""
-    if "id" in note and _ROW.fullmatch(note.get("row", "")):
-        return note["id"], int(note["row"])
+    """A row's `id` and `row`: what its id says, else of this source's `uid` and its number here."""
+    if (named := parse_id(note.get("id", ""))) is not None:
+        return tidy_id(note["id"]), named[1]
     return f"{uid}-{row}", row
 
 
@@ -93,9 +132,10 @@ class Selection:
     wanted: frozenset[str]
 
     def takes(self, note: dict[str, str]) -> bool:
-        """Whether a row with this note is wanted; a row without one was added by hand, and is."""
-        outcome = note.get("outcome")
-        return outcome is None or outcome in self.wanted or note.get("status") in self.wanted
+        """Whether a row with this note is wanted; one whose outcome was removed is, the ledger knows it."""
+        outcome = note.get("outcome", "").strip().lower()
+        status = note.get("status", "").strip().removesuffix(".0")
+        return not outcome or outcome in self.wanted or status in self.wanted
 
 
 RESENT: Final = Selection(frozenset({Outcome.REJECTED, Outcome.EXHAUSTED, Outcome.INVALID}))

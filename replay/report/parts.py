@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from replay.report.folder import PART, PrivateFile, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+
+EDITED: Final = re.compile(r"\.edited(-[0-9]+)?$")
+"""How the name of a file ends that a person edited, and that was set aside."""
 
 
 class PartFile:
@@ -20,6 +25,11 @@ class PartFile:
         self._head = head
         self._part = path.with_name(path.name + PART)
         self._file: PrivateFile | None = None
+
+    @property
+    def paths(self) -> tuple[Path, Path]:
+        """The file's name, and that of the `.part`."""
+        return self.path, self._part
 
     @property
     def exists(self) -> bool:
@@ -62,6 +72,16 @@ class PartFile:
                 self._replace(chain([self._head, first], pieces))
             self._part.unlink(missing_ok=True)
         return None if first is None else self.path
+
+    def set_aside(self, path: Path) -> Path:
+        """Give one of its files the first free name: NAME.edited, NAME.edited-2 and so on."""
+        number, aside = 1, self.path.with_name(f"{self.path.name}.edited")
+        while aside.exists():
+            number += 1
+            aside = self.path.with_name(f"{self.path.name}.edited-{number}")
+        with in_words(aside):
+            path.rename(aside)
+        return aside
 
     def _replace(self, pieces: Iterable[bytes]) -> None:
         """Put the whole file, safe on the disk, in the place of the old one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from replay.report.summary import odd_words
+from replay.report.summary import failed_rows, odd_words, unreadable_rows
 from replay.report.text import plural, span
 
 if TYPE_CHECKING:
@@ -308,12 +308,19 @@ def steps(told: Told) -> list[Step]:
                 f"replay resume {run}",
             )
         )
-    mended = sum(rows[name] for name in ("rejected", "exhausted", "invalid"))
-    if mended:
+    if failed := failed_rows(told.summary):
         found.append(
             Step(
-                f"Mend the {plural(mended, 'failed row')} in the failed files, or leave them; send again:",
+                f"Fix the {plural(failed, 'failed row')} in the failed files, or leave them; send again:",
                 f"replay resend {run}",
+            )
+        )
+    unreadable = (told.summary.get("files") or {}).get("unreadable")
+    if unreadable and (rows_there := unreadable_rows(told.summary)):
+        found.append(
+            Step(
+                f"Fix `raw` of the {plural(rows_there, 'unreadable row')} in {unreadable}; send them:",
+                f"replay resend {unreadable}",
             )
         )
     if rows["ambiguous"]:

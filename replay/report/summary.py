@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from replay.reasons import LISTED_MAX, Reasons
+from replay.reasons import LISTED_MAX, UNREADABLE, Reasons
 from replay.records import Outcome, Result
 from replay.report.folder import DEFAULT_RUNS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from replay.report.folder import RunFolder
 
 
@@ -179,6 +181,18 @@ def odd_words(reason: dict[str, Any]) -> str:
         f"{reason['rows']:,} delivered rows were answered with a page, or with a body that reports an error. "
         f"They count as delivered by their status; see whether they arrived. The first: {reason['reason']}"
     )
+
+
+def unreadable_rows(summary: Mapping[str, Any]) -> int:
+    """How many rows of a run could not be read: they are in a file of their own."""
+    reasons = [reason for reason in summary.get("reasons") or () if reason["outcome"] == "invalid"]
+    return sum(int(reason["rows"]) for reason in reasons if reason["reason"].startswith(UNREADABLE))
+
+
+def failed_rows(summary: Mapping[str, Any]) -> int:
+    """How many rows of a run are in its failed files, and taken by a resend: not the ambiguous ones."""
+    rows = summary["rows"]
+    return sum(int(rows[name]) for name in ("rejected", "exhausted", "invalid")) - unreadable_rows(summary)
 
 
 def typed(run: str, folder: str) -> str:

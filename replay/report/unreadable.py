@@ -29,6 +29,15 @@ class UnreadableFile:
         """Whether any record was written, in this leg of the run or in an earlier one."""
         return self._file.exists
 
+    @property
+    def left_before(self) -> list[Path]:
+        """The files that there are."""
+        return [path for path in self._file.paths if path.exists()]
+
+    def set_aside(self, path: Path) -> Path:
+        """Keep a file that a person edited as unreadable.jsonl.edited (`.edited-2`…)."""
+        return self._file.set_aside(path)
+
     def append(self, source: str, record: Unreadable) -> None:
         """Add a record; it is with the operating system when this returns."""
         self._file.append(line_of(source, record))

@@ -13,6 +13,7 @@ from sink.origin import Reply, Reset
 NOTES = [
     "_replay_id",
     "_replay_row",
+    "_replay_run",
     "_replay_outcome",
     "_replay_status",
     "_replay_attempts",
@@ -55,7 +56,8 @@ def test_refused_rows_come_back_as_they_were_read_in_their_order_with_a_note(des
     header, *failed = table(desk.failed())
     assert header == [*HEADER.split(","), *NOTES]
     assert [row[:4] for row in failed] == rows[1:5]
-    assert [row[5:] for row in failed] == [[str(n), "rejected", "400", "1", "400"] for n in (2, 3, 4, 5)]
+    run = ended.json["run"]
+    assert [row[5:] for row in failed] == [[str(n), run, "rejected", "400", "1", "400"] for n in (2, 3, 4, 5)]
     assert len({row[4] for row in failed}) == 4
 
 
@@ -79,11 +81,11 @@ def test_an_edited_failed_file_sends_what_it_says_now(desk):
     desk.numbered(4)
     with Server(refused("row 2", "row 4")) as server:
         desk.send(server)
-    text = desk.failed().read_text().replace("row 2", "mended")
-    moved = desk.write("mended.csv", text + "buy,by-hand,1,added by hand,,,,,,\n")
+    text = desk.failed().read_text().replace("row 2", "fixed")
+    moved = desk.write("fixed.csv", text)
     with Server() as server:
         assert resend(desk, server, moved).code == 0
-    assert sorted(memos(server)) == ["added by hand", "mended", "row 4"]
+    assert sorted(memos(server)) == ["fixed", "row 4"]
 
 
 def test_the_first_name_of_a_row_holds_over_two_resends(desk):
@@ -113,8 +115,9 @@ def test_records_come_back_byte_for_byte_with_one_member_more(desk):
     assert members % (LONG, "b") in line.replace('"event":{', '"event": {')
     assert user in line
     note = json.loads(line)["_replay"]
-    assert {name: note[name] for name in ("row", "outcome", "status", "attempts", "reason")} == {
+    assert {name: value for name, value in note.items() if name != "id"} == {
         "row": 2,
+        "run": ended.json["run"],
         "outcome": "rejected",
         "status": 400,
         "attempts": 1,
@@ -226,9 +229,9 @@ def test_invalid_rows_are_sent_once_they_are_mended(desk):
     assert ended.code == 3
     assert ended.rows["invalid"] == 2
     rows = table(desk.failed())[1:]
-    assert [(row[3], row[6], row[8]) for row in rows] == [("bad", "invalid", "0"), ("nobody", "invalid", "0")]
-    assert rows[0][9].startswith("cast-failed: ")
-    assert rows[1][9].startswith("user-missing: ")
+    assert [(row[3], row[7], row[9]) for row in rows] == [("bad", "invalid", "0"), ("nobody", "invalid", "0")]
+    assert rows[0][10].startswith("cast-failed: ")
+    assert rows[1][10].startswith("user-missing: ")
     desk.failed().write_text(
         desk.failed().read_text().replace("u2,none", "u2,2").replace("buy,,3", "buy,u3,3")
     )

@@ -16,6 +16,7 @@ from replay.report import (
     Counts,
     FailedFile,
     Note,
+    RowLog,
     RunFolder,
     all_runs,
     csv_line,
@@ -44,15 +45,21 @@ def test_a_line_reads_back_as_the_same_cells(rows, delimiter):
 
 def test_a_failed_file_is_made_whole_in_the_order_of_its_rows(tmp_path):
     chunk = chunk_of(["a", "1"], ["b", "2"], ["c", "3"])
-    file = FailedFile(tmp_path / "failed" / "rows.csv", shape_of("csv", chunk.header, ","))
+    file = FailedFile(
+        tmp_path / "failed" / "rows.csv",
+        shape_of("csv", chunk.header, ","),
+        RowLog(tmp_path / "digests" / "rows.csv"),
+    )
     for place in (2, 0):
         file.append(chunk, {place: Note(f"x-{place + 1}", place + 1, REJECTED)})
     part = tmp_path / "failed" / "rows.csv.part"
     assert [line[0] for line in part.read_text().splitlines()] == ["c", "c", "a"]
-    path = file.finish([(chunk, {place: Note(f"x-{place + 1}", place + 1, REJECTED) for place in (0, 2)})])
+    path = file.finish(
+        [(chunk, {place: Note(f"x-{place + 1}", place + 1, REJECTED, "r") for place in (0, 2)})]
+    )
     assert path.read_text().splitlines()[1:] == [
-        "a,1,x-1,1,rejected,400,1,400 no",
-        "c,3,x-3,3,rejected,400,1,400 no",
+        "a,1,x-1,1,r,rejected,400,1,400 no",
+        "c,3,x-3,3,r,rejected,400,1,400 no",
     ]
     assert [entry.name for entry in path.parent.iterdir()] == ["rows.csv"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -60,7 +67,9 @@ def test_a_failed_file_is_made_whole_in_the_order_of_its_rows(tmp_path):
 
 def test_a_failed_file_that_cannot_be_made_whole_keeps_its_part(tmp_path):
     chunk = chunk_of(["a", "1"])
-    file = FailedFile(tmp_path / "rows.csv", shape_of("csv", chunk.header, ","))
+    file = FailedFile(
+        tmp_path / "rows.csv", shape_of("csv", chunk.header, ","), RowLog(tmp_path / "digests" / "rows.csv")
+    )
     file.append(chunk, {0: Note("x-1", 1, REJECTED)})
 
     def broken():
@@ -69,7 +78,7 @@ def test_a_failed_file_that_cannot_be_made_whole_keeps_its_part(tmp_path):
 
     with pytest.raises(StorageError):
         file.finish(broken())
-    assert [entry.name for entry in tmp_path.iterdir()] == ["rows.csv.part"]
+    assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["rows.csv.part"]
     assert file.keep().read_text().splitlines()[1].startswith("a,1,x-1")
 
 
