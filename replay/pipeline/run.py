@@ -22,7 +22,7 @@ from replay.pipeline.places import places_of
 from replay.pipeline.record import keep_mask, run_record
 from replay.pipeline.recorder import Recorder
 from replay.pipeline.reporting import write_report
-from replay.report import Counts, Files, RunFolder, Summary, shown, write_whole
+from replay.report import Counts, Files, RunFolder, Summary, SummaryFile, shown
 from replay.sandbox import Sandbox, SandboxSettings
 from replay.sender import Sender
 from replay.sink import HttpSink, Throttle, masked
@@ -145,6 +145,7 @@ class Run:
         self._tried_before = 0
         self._places = places_of(plan)
         self._disk = ThreadPoolExecutor(1, "ledger")
+        self._summary_file = SummaryFile(folder.summary)
 
     async def send(self, store: Store, started: float | None = None) -> Summary:
         """Send the plan's rows and return the summary; a stop is in its `state`, not an exception.
@@ -200,7 +201,7 @@ class Run:
             else:
                 sender = self._sender_of(settings, sink, recorder, book, announce)
             self._sender = sender
-            self._write_running(recorder.counts)
+            self._summary_file.write(self._running(recorder.counts))
             fault = await self._send_events(sender, recorder, store, book)
         if isinstance(fault, asyncio.CancelledError):
             sender.stopped_by = "interrupted"
@@ -288,7 +289,7 @@ class Run:
                     recorder.note_course(now)
                 if now >= next_summary:
                     await self._on_disk(write_course, store, book.run, recorder.course.take())
-                    await asyncio.to_thread(self._write_running, recorder.counts)
+                    await asyncio.to_thread(self._summary_file.write, self._running(recorder.counts))
                     next_summary = time.monotonic() + SUMMARY_SECONDS
                 await asyncio.sleep(TICK_SECONDS)
         except (StorageError, BusyError) as error:
@@ -323,7 +324,7 @@ class Run:
         # an error that nobody foresaw is raised; it has no word of its own
         stopped = stopped_by if state == "stopped" and stopped_by != "error" else None
         summary = self._summary(recorder.counts, state, stopped, files)
-        self._write_summary(summary)
+        self._summary_file.write(summary)
         return self._report(summary, recorder.course)
 
     def _report(self, summary: Summary, course: Course) -> Summary:
@@ -331,7 +332,7 @@ class Run:
         try:
             path = write_report(self.folder, summary.as_dict(), course)
             summary = replace(summary, files=replace(summary.files, report=shown(path)))
-            self._write_summary(summary)
+            self._summary_file.write(summary)
         except UsageError as error:
             self.report_fault = f"There is no report.html. {error}"
         except Exception as error:
@@ -360,8 +361,5 @@ class Run:
             files=files,
         )
 
-    def _write_running(self, counts: Counts) -> None:
-        self._write_summary(self._summary(counts, "running", None, self._files_so_far()))
-
-    def _write_summary(self, summary: Summary) -> None:
-        write_whole(self.folder.summary, summary.as_json() + b"\n")
+    def _running(self, counts: Counts) -> Summary:
+        return self._summary(counts, "running", None, self._files_so_far())

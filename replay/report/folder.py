@@ -86,13 +86,19 @@ def new_run_id(now: datetime | None = None) -> str:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file's content at once: a reader, or a crash, finds the old or the new, never half."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Replace a file's content at once: a reader, or a crash, finds the old or the new, never half.
+
+    Each call has a temporary file of its own, so that two processes may write the same file.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     with in_words(path):
-        with PrivateFile(temporary) as file:
-            file.write(content)
-            file.sync()
-        temporary.replace(path)
+        try:
+            with PrivateFile(temporary) as file:
+                file.write(content)
+                file.sync()
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 class PrivateFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import msgspec
 
 from replay.records import Outcome
-from replay.report.folder import DEFAULT_RUNS
+from replay.report.folder import DEFAULT_RUNS, write_whole
 
 if TYPE_CHECKING:
     from replay.report.folder import RunFolder
@@ -136,6 +137,26 @@ class Summary:
     def as_json(self) -> bytes:
         """The summary as indented JSON."""
         return msgspec.json.format(msgspec.json.encode(self.as_dict()), indent=2)
+
+
+class SummaryFile:
+    """A run's `summary.json`, which more than one thread writes: a final summary is never overwritten by
+    a running one that was late.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._is_final = False
+
+    def write(self, summary: Summary) -> None:
+        """Replace the file, unless a final summary is there and this one is not. Raises StorageError."""
+        is_final = summary.state != "running"
+        with self._lock:
+            if self._is_final and not is_final:
+                return
+            self._is_final = is_final
+            write_whole(self._path, summary.as_json() + b"\n")
 
 
 def read_summary(folder: RunFolder) -> dict[str, Any] | None:

@@ -2,7 +2,11 @@
 
 import csv
 import io
+import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier, Event
 
 import numpy as np
 import pandas as pd
@@ -15,8 +19,11 @@ from replay.records import Chunk, Outcome, Result
 from replay.report import (
     Counts,
     FailedFile,
+    Files,
     Note,
     RunFolder,
+    Summary,
+    SummaryFile,
     all_runs,
     csv_line,
     failed_names,
@@ -89,6 +96,50 @@ def test_a_whole_file_replaces_the_old_one_and_leaves_nothing_else(tmp_path):
     for content in (b"old and long", b"new"):
         write_whole(path, content)
     assert path.read_bytes() == b"new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_two_who_write_one_file_at_the_same_time_both_succeed(tmp_path, monkeypatch):
+    both_are_writing, sync = Barrier(2, timeout=60), os.fsync
+
+    def synced(descriptor):
+        both_are_writing.wait()
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    path = tmp_path / "summary.json"
+    with ThreadPoolExecutor(2) as threads:
+        for writing in [threads.submit(write_whole, path, content) for content in (b"one", b"two")]:
+            writing.result()
+    assert path.read_bytes() in (b"one", b"two")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["summary.json"]
+
+
+RUNNING = Summary("r", "send", "running", None, {"read": 1}, 0, 0, 0, 0.0, 0.0, [], Files())
+FINAL = replace(RUNNING, state="finished")
+
+
+def test_a_running_summary_that_is_still_being_written_does_not_overwrite_the_final_one(
+    tmp_path, monkeypatch
+):
+    is_writing, may_go_on, sync = Event(), Event(), os.fsync
+
+    def synced(descriptor):
+        is_writing.set()
+        assert may_go_on.wait(60)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    file = SummaryFile(tmp_path / "summary.json")
+    with ThreadPoolExecutor(2) as threads:
+        running = threads.submit(file.write, RUNNING)
+        assert is_writing.wait(60)
+        final = threads.submit(file.write, FINAL)
+        may_go_on.set()
+        running.result()
+        final.result()
+    file.write(RUNNING)
+    assert b'"state": "finished"' in (tmp_path / "summary.json").read_bytes()
     assert [entry.name for entry in tmp_path.iterdir()] == ["summary.json"]
 
 
