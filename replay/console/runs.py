@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from replay import hackle
-from replay.console.words import clean, print_data, row, say, screen, table
+from replay.console.words import clean, print_data, print_table, say
 from replay.report import typed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from replay.report import Summary
@@ -53,20 +54,58 @@ def _next_steps(summary: Summary) -> Iterator[str]:
     yield f"Run {summary.run}: {summary.files.folder}"
 
 
-def show_runs(summaries: list[dict[str, Any]], folder: Path) -> None:
-    """The runs of a folder, a line each."""
-    if not summaries:
-        say(f"There is no run in {folder}.")
+COUNTED: Final = ("rows", "delivered", "failed", "pending")
+RUNS_COLUMNS: Final = ("run", "started", "source", "target", "state", *COUNTED)
+
+
+def show_runs(runs: Sequence[tuple[dict[str, Any], dict[str, Any]]], folder: Path) -> None:
+    """The runs of a folder, each a summary and a record, as a table."""
+    if not runs:
+        say(f"There is no run in {clean(str(folder))}.")
         return
-    shown = table("run", "command", "state", "rows", "delivered", "failed", "pending")
-    for summary in summaries:
-        rows = summary.get("rows", {})
-        failed = sum(rows.get(name, 0) for name in ("rejected", "exhausted", "ambiguous", "invalid"))
-        cells = [summary["run"], summary.get("command", ""), _state(summary)]
-        row(shown, *cells, rows.get("read", ""), rows.get("delivered", ""), failed, rows.get("pending", ""))
-    screen(to_stdout=True).print(shown)
-    if any(summary.get("killed") for summary in summaries):
-        say("A run that was killed goes on with: replay resume RUN")
+    print_table(RUNS_COLUMNS, [_run_cells(summary, record) for summary, record in runs])
+    for summary, _ in runs:
+        if summary.get("killed"):
+            say(f"Run {summary['run']} was killed. Continue it: replay resume {_typed(summary)}")
+
+
+def _run_cells(summary: dict[str, Any], record: dict[str, Any]) -> list[str]:
+    rows = summary.get("rows", {})
+    failed = sum(rows.get(name, 0) for name in ("rejected", "exhausted", "ambiguous", "invalid"))
+    counts = [rows.get("read"), rows.get("delivered"), failed, rows.get("pending")]
+    return [
+        str(summary["run"]),
+        _local(record.get("started")),
+        _sources(record.get("sources", [])),
+        _target(record),
+        _state(summary),
+        *("" if count is None else f"{count:,}" for count in counts),
+    ]
+
+
+def _local(started: str | None) -> str:
+    """When a run began, in this machine's time zone."""
+    try:
+        return f"{datetime.fromisoformat(started or '').astimezone():%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return started or ""
+
+
+def _sources(sources: Sequence[dict[str, Any]]) -> str:
+    if not sources:
+        return ""
+    more = f" and {len(sources) - 1:,} more" if len(sources) > 1 else ""
+    return f"{sources[0]['name']}{more}"
+
+
+def _target(record: dict[str, Any]) -> str:
+    """Where a run sends; one to an embedded sandbox is a rehearsal."""
+    url = record.get("url", "")
+    return "sandbox (rehearsal)" if url == "sandbox" else str(url)
+
+
+def _typed(summary: dict[str, Any]) -> str:
+    return typed(str(summary["run"]), (summary.get("files") or {}).get("folder") or "")
 
 
 def _state(summary: dict[str, Any]) -> str:
@@ -79,11 +118,12 @@ def _state(summary: dict[str, Any]) -> str:
 def show_run(summary: dict[str, Any], record: dict[str, Any]) -> None:
     """One run in full."""
     print_data(
-        f"Run {summary['run']}: {record.get('command')} to {record.get('url')}, {record.get('started')}"
+        f"Run {summary['run']}: {record.get('command')} to {clean(_target(record))}, "
+        f"{_local(record.get('started'))}"
     )
     print_data(f"{_state(summary)}, {summary.get('seconds', 0):g} s, {summary.get('requests', 0):,} requests")
     if summary.get("killed"):
-        print_data(f"It was killed. Go on where it stopped: replay resume {summary['run']}")
+        print_data(f"It was killed. Continue where it stopped: replay resume {_typed(summary)}")
     for source in record.get("sources", []):
         print_data(f"  source {clean(source['name'])}: {source['rows']:,} rows, {source['format']}")
     for name, rows in summary.get("rows", {}).items():

@@ -1,6 +1,6 @@
 """What a run leaves behind: its folder, its counts, and the rows that failed."""
 
-from replay.report.cells import csv_line
+from replay.report.cells import as_text, csv_line
 from replay.report.checkstory import Checked, ColumnProfile
 from replay.report.course import Course
 from replay.report.extra import load_page
@@ -14,6 +14,7 @@ from replay.report.folder import (
     in_words,
     new_run_id,
     open_runs,
+    read_record_or_none,
     salt_of,
     write_whole,
 )
@@ -39,7 +40,7 @@ from replay.report.summary import (
     shown,
     typed,
 )
-from replay.report.text import short
+from replay.report.text import clean, short
 from replay.report.unreadable import UnreadableFile
 
 __all__ = [
@@ -63,8 +64,10 @@ __all__ = [
     "ToldRun",
     "UnreadableFile",
     "all_runs",
+    "as_text",
     "carried_notes",
     "carries_notes",
+    "clean",
     "csv_line",
     "ended_summary",
     "failed_names",
@@ -74,6 +77,7 @@ __all__ = [
     "load_page",
     "new_run_id",
     "open_runs",
+    "read_record_or_none",
     "read_summary",
     "salt_of",
     "shape_of",

@@ -197,6 +197,14 @@ class RunFolder:
             ) from error
 
 
+def read_record_or_none(folder: RunFolder) -> dict[str, Any] | None:
+    """The record of a run; None if it cannot be read."""
+    try:
+        return folder.read_record()
+    except UsageError:
+        return None
+
+
 def all_runs(runs: Path) -> list[RunFolder]:
     """The runs of a runs folder, oldest first."""
     try:

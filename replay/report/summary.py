@@ -140,8 +140,9 @@ class Summary:
 
 
 class SummaryFile:
-    """A run's `summary.json`, which more than one thread writes: a final summary is never overwritten by
-    a running one that was late.
+    """A run's `summary.json`, which more than one thread writes.
+
+    A final summary is never overwritten by a running one that was late.
     """
 
     def __init__(self, path: Path) -> None:

@@ -42,6 +42,18 @@ _SELF: Final = (
     pa.types.is_decimal,
     pa.types.is_null,
 )
+_FAULTS: Final = (
+    pa.ArrowException,
+    OSError,
+    ValueError,  # also a name or a text that is not UTF-8
+    LookupError,  # also an unknown time zone
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+)
+"""All that pyarrow and the conversion of its values to Python raise at a damaged or odd file."""
 _ISO: Final = (pa.types.is_date, pa.types.is_time)
 _LISTS: Final = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
@@ -61,10 +73,10 @@ class ParquetReader(Reader):
         _refuse(source.name, settings)
         try:
             self._parquet = pq.ParquetFile(file, buffer_size=bounds.MIB, pre_buffer=False)
-        except (pa.ArrowException, OSError) as error:
+            self._all_groups: int = max(1, self._parquet.num_row_groups)
+            self._columns = _columns_of(source.name, self._parquet.schema_arrow)
+        except _FAULTS as error:
             raise _broken(source.name, error) from error
-        self._all_groups: int = max(1, self._parquet.num_row_groups)
-        self._columns = _columns_of(source.name, self._parquet.schema_arrow)
 
     def _stretches(self) -> Iterator[Stretch]:
         gathering = Gathering()
@@ -74,7 +86,7 @@ class ParquetReader(Reader):
                     self._gather(batch, gathering)
                     yield gathering.stretch()
                 self._groups = group + 1
-        except (pa.ArrowException, OSError) as error:
+        except _FAULTS as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             reason = f"damaged Parquet file: {_in_words(error)}"
@@ -84,13 +96,13 @@ class ParquetReader(Reader):
     def _gather(self, batch: pa.RecordBatch, gathering: Gathering) -> None:
         try:
             rows = _rows(batch)
-        except (ValueError, OverflowError, pa.ArrowException):
+        except _FAULTS:
             rows = None  # one value at least is none that Python has: row by row, it costs its row only
         for at in range(len(batch)):
             try:
                 row = rows[at] if rows is not None else _rows(batch.slice(at, 1))[0]
                 raw = _ENCODER.encode({name: write(row[name]) for name, write in self._columns.items()})
-            except (ValueError, OverflowError, pa.ArrowException) as error:
+            except _FAULTS as error:
                 gathering.add_flaw(f"a value cannot be read: {_in_words(error)}", b"", gathering.row)
             else:
                 gathering.add(raw, gathering.row)
@@ -126,6 +138,11 @@ def _refuse(name: str, settings: ReadSettings) -> None:
 
 
 def _broken(name: str, error: Exception) -> SourceError:
+    if isinstance(error, UnicodeDecodeError):
+        return SourceError(
+            f"{name}: a Parquet file in which the name of a column is not UTF-8 ({error.object!r}). "
+            "Rename the column, and export the file again."
+        )
     return SourceError(
         f"{name}: a Parquet file that cannot be read: {_in_words(error)}. It may be cut off: "
         "fetch or export it again."

@@ -6,6 +6,7 @@ import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import PurePath
 from threading import Barrier, Event
 
 import numpy as np
@@ -25,6 +26,7 @@ from replay.report import (
     Summary,
     SummaryFile,
     all_runs,
+    as_text,
     csv_line,
     failed_names,
     find_run,
@@ -89,6 +91,48 @@ def test_names_are_plain_and_do_not_collide():
         ("c.json.zst", "jsonl"),
     ]
     assert failed_names(sources) == ["a.csv", "a-2.csv", "a-2-2.csv", "b.csv", "c.json.jsonl"]
+
+
+@pytest.mark.parametrize("bytes_", range(249, 256))
+@pytest.mark.parametrize("letter", ["a", "한", "😀"])
+def test_the_failed_files_of_sources_with_the_longest_names_fit_and_differ(tmp_path, bytes_, letter):
+    room = bytes_ - len(".csv")
+    name = letter * (room // len(letter.encode())) + "a" * (room % len(letter.encode())) + ".csv"
+    names = failed_names([(name, "csv"), (name, "csv"), (name, "csv"), (name, "jsonl")])
+    assert len(set(names)) == 4
+    assert [PurePath(one).suffix for one in names] == [".csv", ".csv", ".csv", ".jsonl"]
+    chunk = chunk_of(["a", "1"])
+    notes = {0: Note("x-1", 1, REJECTED)}
+    for one in names:
+        file = FailedFile(tmp_path / one, shape_of("csv", chunk.header, ","))
+        file.append(chunk, notes)
+        assert file.finish([(chunk, notes)]) == tmp_path / one
+
+
+def test_a_whole_file_can_have_the_longest_name(tmp_path):
+    write_whole(tmp_path / ("a" * 255), b"all")
+    assert (tmp_path / ("a" * 255)).read_bytes() == b"all"
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+82-10-1234-5678", "'+82-10-1234-5678"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("＝1", "'＝1"),
+        ("-5", "-5"),
+        ("+5.25", "+5.25"),
+        ("-5\n", "'-5\n"),
+        ("plain = text", "plain = text"),
+        ("", ""),
+    ],
+)
+def test_a_cell_that_a_spreadsheet_would_run_begins_with_an_apostrophe(cell, shown):
+    assert as_text(cell) == shown
 
 
 def test_a_whole_file_replaces_the_old_one_and_leaves_nothing_else(tmp_path):
