@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LINE_SECONDS: Final = 10.0
 DUPLICATES_NAMED: Final = 10
+ROWS: Final = 24  # of the terminal, as tqdm is told: a bar needs one, and some terminals report none
 
 
 @contextmanager
@@ -32,7 +33,7 @@ def reading(*, quiet: bool) -> Iterator[Watch | None]:
         yield None
         return
     units: dict[str, Any] = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
-    with _bar_class()(desc="reading", leave=False, file=sys.stderr, **units) as bar:
+    with _bar_class()(desc="reading", leave=False, file=sys.stderr, nrows=ROWS, **units) as bar:
 
         def watch(done: int, total: int) -> None:
             bar.total = total
@@ -170,7 +171,7 @@ def _bar_of_bytes() -> Any:
             return {**known, "said": fitted(self.parts, width)}
 
     form = "{desc}{percentage:3.0f}%|{bar}| {said}"
-    return Fitting(total=1, bar_format=form, file=sys.stderr)
+    return Fitting(total=1, bar_format=form, file=sys.stderr, nrows=ROWS)
 
 
 def _bar_class() -> Any:
