@@ -71,7 +71,7 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
         yield (
             "ambiguous",
             f"{plan.ambiguous:,} rows that an earlier run left so are not sent; "
-            "`replay settle`, or `replay resend RUN --only ambiguous`",
+            "`replay settle RUN --as delivered`, or `replay resend RUN --only ambiguous`",
         )
     if plan.ended:
         yield "done", f"{plan.ended:,} rows ended in earlier legs of this run"

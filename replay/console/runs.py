@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from replay import hackle
 from replay.console.words import clean, print_data, print_table, say
-from replay.report import typed
+from replay.report import resent_rows, typed, typed_resend, way_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,15 +39,18 @@ def _next_steps(summary: Summary) -> Iterator[str]:
     if summary.files.unreadable:
         yield f"Records that could not be read: {summary.files.unreadable}"
     rows, run = summary.rows, typed(str(summary.run), summary.files.folder or "")
+    resent = typed_resend(str(summary.run), summary.files.folder or "")
     if rows["pending"]:
-        yield f"{rows['pending']:,} rows are pending. Go on where it stopped: replay resume {run}"
-    if rows["rejected"] or rows["exhausted"] or rows["invalid"]:
-        yield f"Mend them there and send them again: replay resend {run}"
+        yield f"{rows['pending']:,} rows are pending. {way_on(summary.stopped_by)}: replay resume {run}"
+        if not rows["delivered"] and summary.stopped_by in ("destination", "outage"):
+            yield "The run keeps its address. If that is wrong, send the sources again with the right --url."
+    if (failed := resent_rows(rows, summary.reasons)) and summary.files.failed:
+        yield f"Fix the {failed:,} failed rows there and send them again: replay resend {resent}"
     if rows["ambiguous"]:
         yield (
             f"{rows['ambiguous']:,} rows may or may not have arrived, and were not repeated. "
             f"If you find out, say so: replay settle {run} --as delivered (or undelivered). "
-            f"To risk a second copy of each: replay resend {run} --only ambiguous"
+            f"To risk a second copy of each: replay resend {resent} --only ambiguous"
         )
     if summary.files.report:
         yield f"Report: {summary.files.report}"

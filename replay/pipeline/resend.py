@@ -19,7 +19,7 @@ from replay.pipeline.record import (
 from replay.pipeline.settling import tell_if_killed
 from replay.pipeline.stages import Job
 from replay.records import Outcome
-from replay.report import RESENT, Selection, carried_notes, find_run, first_name
+from replay.report import RESENT, Selection, carried_notes, find_run, first_name, typed_runs
 from replay.settings import ReadSettings
 from replay.source import find, open_source
 
@@ -81,7 +81,8 @@ def _failed_file(name: str, runs: Path) -> tuple[Path, ReadSettings]:
     path = Path(name)
     if not path.is_file():
         raise UsageError(
-            f"{name}: neither a run of {runs} nor a failed file. `replay runs` lists the runs there are."
+            f"{name}: neither a run of {runs} nor a failed file. "
+            f"`{typed_runs(runs)}` lists the runs there are."
         )
     folder = run_of_failed_file(path)
     known = failed_sources_of(folder) if folder is not None else []

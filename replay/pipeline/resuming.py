@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from replay.errors import StorageError, UsageError
 from replay.pipeline.record import kept_sources, mapping_in, mask_of
 from replay.pipeline.stages import Job
-from replay.report import Selection, find_run
+from replay.report import Selection, find_run, typed_runs
 from replay.settings import (
     MaxFailures,
     Postgres,
@@ -31,7 +31,7 @@ def run_named(name: str, runs: Path) -> RunFolder:
     """The run that an id, a folder or `last` names. Raises UsageError where it names none."""
     folder = find_run(name, runs)
     if folder is None:
-        raise UsageError(f"There is no run {name} in {runs}. `replay runs` lists those there are.")
+        raise UsageError(f"There is no run {name} in {runs}. `{typed_runs(runs)}` lists those there are.")
     return folder
 
 

@@ -22,7 +22,7 @@ from replay.pipeline.places import places_of
 from replay.pipeline.record import keep_mask, run_record
 from replay.pipeline.recorder import Recorder
 from replay.pipeline.reporting import write_report
-from replay.report import Counts, Files, RunFolder, Summary, SummaryFile, shown
+from replay.report import Counts, Files, RunFolder, Summary, SummaryFile, shown, typed
 from replay.sandbox import Sandbox, SandboxSettings
 from replay.sender import Sender
 from replay.sink import HttpSink, Throttle, masked
@@ -336,8 +336,12 @@ class Run:
         except UsageError as error:
             self.report_fault = f"There is no report.html. {error}"
         except Exception as error:
-            self.report_fault = f"There is no report.html: {error}. replay report tries again."
+            self.report_fault = f"There is no report.html: {error}. Try again: replay report {self._typed}"
         return summary
+
+    @property
+    def _typed(self) -> str:
+        return typed(self.folder.run, shown(self.folder.path))
 
     def _files_so_far(self) -> Files:
         return Files(folder=shown(self.folder.path))

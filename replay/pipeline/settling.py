@@ -11,7 +11,17 @@ from replay.ledger import recover_dead, run_id, settle, totals
 from replay.pipeline.ledgers import is_at_work, ledger_opened, refuse_live
 from replay.pipeline.whole import make_files_whole
 from replay.records import Outcome
-from replay.report import Files, Summary, carried_notes, first_name, read_summary, uid_of, write_whole
+from replay.report import (
+    Files,
+    Summary,
+    carried_notes,
+    first_name,
+    read_summary,
+    shown,
+    typed,
+    uid_of,
+    write_whole,
+)
 from replay.settings import ReadSettings
 from replay.source import find, open_source
 
@@ -76,7 +86,8 @@ def _retold(folder: RunFolder, written: Totals, files: Files) -> Summary:
     document = read_summary(folder)
     if document is None:
         raise UsageError(
-            f"{folder.summary} cannot be read. Go on with the run first: replay resume {folder.run}"
+            f"{folder.summary} cannot be read. Continue the run first: "
+            f"replay resume {typed(folder.run, shown(folder.path))}"
         )
     untold = [reason for reason in document["reasons"] if reason["outcome"] == Outcome.SKIPPED]
     told = [

@@ -37,8 +37,12 @@ from replay.report.summary import (
     SummaryFile,
     ended_summary,
     read_summary,
+    resent_rows,
     shown,
     typed,
+    typed_resend,
+    typed_runs,
+    way_on,
 )
 from replay.report.text import clean, short
 from replay.report.unreadable import UnreadableFile
@@ -79,11 +83,15 @@ __all__ = [
     "open_runs",
     "read_record_or_none",
     "read_summary",
+    "resent_rows",
     "salt_of",
     "shape_of",
     "short",
     "shown",
     "typed",
+    "typed_resend",
+    "typed_runs",
     "uid_of",
+    "way_on",
     "write_whole",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -27,6 +28,7 @@ REPORT_FILE: Final = "report.html"
 UNREADABLE_FILE: Final = "unreadable.jsonl"
 FAILED_FOLDER: Final = "failed"
 PART: Final = ".part"
+LEDGER_FILE: Final = "ledger.sqlite"
 SALT_FILE: Final = "mask-salt"
 _SALT_BYTES: Final = 16
 
@@ -38,9 +40,18 @@ def in_words(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"{path} cannot be written: {error.strerror or error}. "
-            "Make room, or name another folder with --runs."
+            f"{path} cannot be written: {error.strerror or error}. {_advice(error)}"
         ) from error
+
+
+def _advice(error: OSError) -> str:
+    """What works next; another --runs does not where there is a run already."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            "Let its owner write there, then repeat the command; a first run can also name another folder "
+            "with --runs."
+        )
+    return "Make room, then repeat the command."
 
 
 def open_runs(runs: Path) -> Path:

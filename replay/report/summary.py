@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,13 +11,22 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from replay.hackle import KEY_VARIABLE
 from replay.records import Outcome
-from replay.report.folder import DEFAULT_RUNS, write_whole
+from replay.report.folder import DEFAULT_RUNS, LEDGER_FILE, RunFolder, read_record_or_none, write_whole
 
 if TYPE_CHECKING:
-    from replay.report.folder import RunFolder
+    from collections.abc import Mapping, Sequence
 
 REASONS_MAX: Final = 1_000  # different reasons told one by one; the ledger knows all
+
+_WAYS_ON: Final = {
+    "auth": f"Set {KEY_VARIABLE} to a key that is accepted, then continue",
+    "storage": "Make room, then continue",
+    "outage": "Continue when the destination is back",
+    "destination": "Continue when the destination takes events",
+}
+_UNREAD: Final = ("row-unreadable:", "row-fields:")  # their rows are in no failed file
 
 Reason = tuple[str, int | None, str]
 """(outcome, status, reason)"""
@@ -188,8 +198,34 @@ def ended_summary(folder: RunFolder) -> Summary | None:
 
 
 def typed(run: str, folder: str) -> str:
-    """What to type for a run: its id, or its folder where that is not the usual one."""
-    return run if folder == f"{DEFAULT_RUNS}/{run}" else folder
+    """What to type for a run: its id, and its runs folder where that is not the usual one."""
+    if folder in ("", f"{DEFAULT_RUNS}/{run}"):
+        return run
+    return f"{run} --runs {shlex.quote(str(PurePath(folder).parent))}"
+
+
+def typed_resend(run: str, folder: str) -> str:
+    """What to type for a run whose rows are sent again: also its ledger, where that is not the usual one."""
+    record = read_record_or_none(RunFolder(Path(folder))) or {}
+    usual = str(Path(folder).resolve().parent / LEDGER_FILE)
+    ledger = record.get("ledger", usual)
+    return typed(run, folder) + ("" if ledger == usual else f" --ledger {shlex.quote(ledger)}")
+
+
+def typed_runs(runs: Path) -> str:
+    """The command that lists the runs of a runs folder."""
+    return "replay runs" if runs == Path(DEFAULT_RUNS) else f"replay runs --runs {shlex.quote(str(runs))}"
+
+
+def way_on(stopped_by: str | None) -> str:
+    """What comes before `replay resume` after a stop."""
+    return _WAYS_ON.get(stopped_by or "", "Continue where it stopped")
+
+
+def resent_rows(rows: Mapping[str, int], reasons: Sequence[Mapping[str, Any]]) -> int:
+    """How many rows `resend` takes by itself: failed ones, apart from those that could not be read."""
+    unread: int = sum(reason["rows"] for reason in reasons if str(reason["reason"]).startswith(_UNREAD))
+    return rows["rejected"] + rows["exhausted"] + rows["invalid"] - unread
 
 
 def shown(path: Path) -> str:
