@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 
 from replay.cli import run
+from replay.cli.streams import open_closed_descriptors
 
 GARBAGE_AT = 50_000  # objects more than before
 _ARENA_MAX = -8  # glibc's name for how many places threads take memory from
@@ -17,6 +18,7 @@ _OWN_PIECE_BYTES = 1 << 20
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    open_closed_descriptors()
     # Arrow's own pools keep what they were given; the system's gives it back. Measured: 35 MB less, as fast.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     _share_memory()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -17,7 +15,8 @@ from replay.cli import check, map, rehearse, report, resume, runs, send
 from replay.cli.epilogs import epilog
 from replay.cli.mistakes import in_words
 from replay.cli.running import stop_signals
-from replay.errors import ReplayError
+from replay.cli.streams import ReaderGoneError, standard_streams
+from replay.errors import ReplayError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +46,11 @@ for room in (check, map, send, resume, runs, report, rehearse):
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; an error becomes a line of text, or JSON with `--json`."""
-    as_json = "--json" in arguments
-    _let_every_character_out()
+    with standard_streams():
+        return _run(arguments, as_json="--json" in arguments)
+
+
+def _run(arguments: list[str], *, as_json: bool) -> int:
     try:
         with _interruptible():
             code = app(arguments or ["--help"], prog_name="replay", standalone_mode=False)
@@ -62,9 +64,7 @@ def run(arguments: list[str]) -> int:
     except (_Interrupted, Abort, KeyboardInterrupt):
         _tell("interrupted", "Interrupted; nothing was sent.", as_json)
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; what is still buffered has nowhere to go either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderGoneError:
         return 1
     if not arguments:
         return 2
@@ -75,15 +75,11 @@ def _tell(kind: str, message: str, as_json: bool) -> None:
     from replay.console import clean, print_json, say
 
     if as_json:
-        print_json({"error": {"kind": kind, "message": message}})
-    else:
-        say("Error: " + "\n".join(clean(line) for line in message.split("\n")))
-
-
-def _let_every_character_out() -> None:
-    """What the terminal's encoding does not have is escaped, and is no error."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+        with suppress(StorageError, ReaderGoneError):  # then it is said on standard error
+            print_json({"error": {"kind": kind, "message": message}})
+            sys.stdout.flush()
+            return
+    say("Error: " + "\n".join(clean(line) for line in message.split("\n")))
 
 
 class _Interrupted(BaseException):

@@ -86,7 +86,7 @@ def check(
     elif not talking.quiet:
         console.show_check(result, written.problems)
         if written.report is not None:
-            console.print_data(f"Report: {written.report}")
+            console.print_data(f"Report: {console.clean(str(written.report))}")
     return result.exit_code
 
 

@@ -110,12 +110,12 @@ def _with_key_asked_for(settings: RunSettings, job: Job) -> RunSettings:
 
 
 def find_key(path: Path | None) -> str:
-    """The API key: of a file for its owner alone, of the environment, or typed at a prompt."""
-    key = given_key(path)
+    """The API key of a run that continues: of a file for its owner alone, the environment, or a prompt."""
+    key = given_key(path, may_rehearse=False)
     return _ask_for_key() if key is None else key
 
 
-def given_key(path: Path | None) -> str | None:
+def given_key(path: Path | None, *, may_rehearse: bool = True) -> str | None:
     """The API key of a file or of the environment; None where there is neither, and a prompt can ask."""
     from replay.pipeline import check_key, key_of_file
 
@@ -126,8 +126,8 @@ def given_key(path: Path | None) -> str | None:
     if has_terminal():
         return None
     raise UsageError(
-        f"No API key. Set {hackle.KEY_VARIABLE}, or name a file with --api-key-file; "
-        "to rehearse without one, add --sandbox."
+        f"No API key. Set {hackle.KEY_VARIABLE}, or name a file with --api-key-file"
+        + ("; to rehearse without one, add --sandbox." if may_rehearse else ".")
     )
 
 

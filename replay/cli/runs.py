@@ -33,14 +33,14 @@ def runs(
     """Show the runs and their counts, or one run in full."""
     from replay import console
     from replay.pipeline import run_named, standing
-    from replay.report import all_runs
+    from replay.report import all_runs, read_record_or_none
 
     if run is None:
-        summaries = [standing(known) for known in all_runs(folder)]
+        known = [(standing(one), read_record_or_none(one) or {}) for one in all_runs(folder)]
         if as_json:
-            console.print_json({"runs": summaries})
+            console.print_json({"runs": [summary for summary, _ in known]})
         else:
-            console.show_runs(summaries, folder)
+            console.show_runs(known, folder)
         return 0
     found = run_named(run, folder)
     summary, record = standing(found), found.read_record()

@@ -6,17 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from replay.console.words import (
-    VALUE_SHOWN,
-    clean_json,
-    keys_line,
-    print_data,
-    row,
-    say,
-    screen,
-    short,
-    table,
-)
+from replay.console.words import clean, clean_json, keys_line, print_data, print_table, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,7 +28,7 @@ def show_check(result: CheckResult, problems: Path | None) -> None:
     )
     _show_keys_and_users(result.event_keys, result.users, result.estimates)
     if problems is not None:
-        print_data(f"Every problem of every row: {problems}")
+        print_data(f"Every problem of every row: {clean(str(problems))}")
     elif result.problems:
         print_data("Every problem of every row, in a file: add --problems problems.csv")
 
@@ -48,19 +38,17 @@ def _show_problems(title: str, tallies: list[RuleTally], severity: str) -> None:
     if not broken:
         return
     print_data(title)
-    shown = table("rule", "rows", "for example", "what to do")
-    for tally in broken:
-        message = tally.examples[0].message if tally.examples else ""
-        row(shown, tally.rule, f"{tally.rows:,}", _example(tally), message)
-    screen(to_stdout=True).print(shown)
+    names = ("rule", "rows", "for example", "what to do")
+    print_table(names, [(tally.rule, f"{tally.rows:,}", *_example(tally)) for tally in broken])
 
 
-def _example(tally: RuleTally) -> str:
+def _example(tally: RuleTally) -> tuple[str, str]:
+    """The first row that breaks a rule, and what to do about it."""
     if not tally.examples:
-        return ""
+        return "", ""
     example = tally.examples[0]
     field = f" {example.field}" if example.field else ""
-    return f"row {example.row} (line {example.line}){field}: {short(example.value, VALUE_SHOWN)}"
+    return f"row {example.row} (line {example.line}){field}: {example.value}", example.message
 
 
 def _show_keys_and_users(event_keys: dict[str, int], users: int, estimates: list[str]) -> None:
@@ -75,10 +63,8 @@ def rule_dict(rule: Rule) -> dict[str, Any]:
 
 def show_rules(rules: Iterable[Rule]) -> None:
     """The rules as a table."""
-    shown = table("rule", "severity", "what it says", "from")
-    for rule in rules:
-        row(shown, rule.id, rule.severity, rule.limit, rule.origin)
-    screen(to_stdout=True).print(shown)
+    names = ("rule", "severity", "what it says", "from")
+    print_table(names, [(rule.id, rule.severity, rule.limit, rule.origin) for rule in rules])
 
 
 def show_requests(requests: Sequence[str], preview: Preview) -> None:

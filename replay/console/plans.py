@@ -71,7 +71,7 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
         yield (
             "ambiguous",
             f"{plan.ambiguous:,} rows that an earlier run left so are not sent; "
-            "`replay settle`, or `replay resend RUN --only ambiguous`",
+            "`replay settle RUN --as delivered`, or `replay resend RUN --only ambiguous`",
         )
     if plan.ended:
         yield "done", f"{plan.ended:,} rows ended in earlier legs of this run"
@@ -84,8 +84,9 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
         more = f" and {len(rules) - RULES_SHOWN} more" if len(rules) > RULES_SHOWN else ""
         yield "invalid", f"{', '.join(rules[:RULES_SHOWN])}{more}; `replay check` shows them"
     keys = dict(sorted(plan.tally.event_keys.items(), key=lambda item: -item[1]))
-    width = KEYS_LINES * (columns() - INDENT) if sys.stderr.isatty() else None
-    yield "event keys", keys_line(keys, plan.tally.estimates, width)
+    width = columns(sys.stderr)
+    room = None if width is None else KEYS_LINES * (width - INDENT)
+    yield "event keys", keys_line(keys, plan.tally.estimates, room)
     yield "users", f"{'about ' if 'users' in plan.tally.estimates else ''}{plan.tally.users:,}"
     yield "pace", _pace(plan, settings)
     if settings.cluster is not None:
@@ -95,10 +96,13 @@ def _plan_lines(plan: Plan, settings: RunSettings) -> Iterator[tuple[str, str]]:
     if plan.job.mask:
         masked = clean(", ".join(plan.job.mask.fields))
         yield "masked", f"{masked}; failed and unreadable files keep the originals"
-    yield "results", str(settings.runs)
+    yield "results", clean(str(settings.runs))
     yield from _unprotected(settings)
     earlier = 0 if plan.known.store is None else runs_known(plan.known.store)
-    yield "ledger", f"{settings.ledger_place}, {earlier:,} earlier run{'' if earlier == 1 else 's'} known"
+    yield (
+        "ledger",
+        f"{clean(str(settings.ledger_place))}, {earlier:,} earlier run{'' if earlier == 1 else 's'} known",
+    )
 
 
 def _target(plan: Plan, settings: RunSettings) -> str:
@@ -119,6 +123,8 @@ def _unprotected(settings: RunSettings) -> Iterator[tuple[str, str]]:
     if places := unprotected(settings):
         named = clean(", ".join(map(str, places)))
         yield "open", f"others may be able to write to {named}: the file system keeps no permissions"
+
+
 def _history_lines(plan: Plan) -> Iterator[tuple[str, str]]:
     """What earlier runs did to the rows."""
     runs = [(run, rows) for run, rows in reversed(plan.delivered_in.items()) if rows]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from replay.console.log import LogFile
 from replay.console.standing import BAR_LEAST, Speeds, fitted, line_of, name_of, parts_of
-from replay.console.words import clean, say
+from replay.console.words import COLUMNS, clean, columns, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 LINE_SECONDS: Final = 10.0
 DUPLICATES_NAMED: Final = 10
+ROWS: Final = 24  # of the terminal, as tqdm is told: a bar needs one, and some terminals report none
 
 
 @contextmanager
@@ -31,11 +32,8 @@ def reading(*, quiet: bool) -> Iterator[Watch | None]:
     if quiet or not sys.stderr.isatty():
         yield None
         return
-    from tqdm import tqdm
-
-    with tqdm(
-        unit="B", unit_scale=True, unit_divisor=1024, desc="reading", leave=False, file=sys.stderr
-    ) as bar:
+    units: dict[str, Any] = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
+    with _bar_class()(desc="reading", leave=False, file=sys.stderr, nrows=ROWS, **units) as bar:
 
         def watch(done: int, total: int) -> None:
             bar.total = total
@@ -157,16 +155,15 @@ class Bar:
 
 def _bar_of_bytes() -> Any:
     """A tqdm bar that fits what is said beside it into the terminal, however wide that is now."""
-    from tqdm import tqdm
     from tqdm.utils import disp_len
 
-    class Fitting(tqdm):  # type: ignore[type-arg]
+    class Fitting(_bar_class()):  # type: ignore[misc]
         parts: Sequence[Part] = ()
 
         @property
         def format_dict(self) -> dict[str, Any]:
             known = super().format_dict
-            width = (known["ncols"] or 80) - len("100%|| ") - BAR_LEAST
+            width = known["ncols"] - len("100%|| ") - BAR_LEAST
             if disp_len(self.desc) > width // 3:
                 known["prefix"] = ""
             else:
@@ -174,7 +171,19 @@ def _bar_of_bytes() -> Any:
             return {**known, "said": fitted(self.parts, width)}
 
     form = "{desc}{percentage:3.0f}%|{bar}| {said}"
-    return Fitting(total=1, bar_format=form, file=sys.stderr, dynamic_ncols=True)
+    return Fitting(total=1, bar_format=form, file=sys.stderr, nrows=ROWS)
+
+
+def _bar_class() -> Any:
+    """A tqdm bar as wide as the terminal is now; tqdm draws none where a terminal reports 0 columns."""
+    from tqdm import tqdm
+
+    class Wide(tqdm):  # type: ignore[type-arg]
+        @property
+        def format_dict(self) -> dict[str, Any]:
+            return {**super().format_dict, "ncols": columns(self.fp) or COLUMNS}
+
+    return Wide
 
 
 class Lines:

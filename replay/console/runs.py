@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from replay import hackle
-from replay.console.words import clean, print_data, row, say, screen, table
-from replay.report import failed_rows, find_run, odd_words, shown, typed, unreadable_rows
+from replay.console.words import clean, print_data, print_table, say
+from replay.report import (
+    failed_rows,
+    find_run,
+    odd_words,
+    shown,
+    typed,
+    typed_file,
+    typed_resend,
+    unreadable_rows,
+    way_on,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,21 +47,26 @@ def _next_steps(summary: Summary) -> Iterator[str]:
         yield f"Failed rows, each with its reason: {', '.join(summary.files.failed)}"
     if summary.files.unreadable:
         yield f"Records that could not be read: {summary.files.unreadable}"
+    owner = str(summary.run), summary.files.folder or ""
+    rows, run, resent = summary.rows, typed(*owner), typed_resend(*owner)
     for path in _edited(summary):
-        yield f"A failed file was edited, and is kept as it is. Send its values: replay resend {path}"
-    rows, run = summary.rows, typed(str(summary.run), summary.files.folder or "")
+        file = typed_file(path, *owner)
+        yield f"A failed file was edited, and is kept as it is. Send its values: replay resend {file}"
     if rows["pending"]:
-        yield f"{rows['pending']:,} rows are pending. Go on where it stopped: replay resume {run}"
-    if failed := failed_rows(summary.as_dict()):
-        yield f"Fix the {failed:,} failed rows there, or leave them, and send them again: replay resend {run}"
+        yield f"{rows['pending']:,} rows are pending. {way_on(summary.stopped_by)}: replay resume {run}"
+        if not rows["delivered"] and summary.stopped_by in ("destination", "outage"):
+            yield "The run keeps its address. If that is wrong, send the sources again with the right --url."
+    if (failed := failed_rows(summary.as_dict())) and summary.files.failed:
+        yield f"Fix the {failed:,} failed rows there, or leave them, and send them again: replay resend {resent}"
     unreadable = unreadable_rows(summary.as_dict())
-    if unreadable and (file := summary.files.unreadable) is not None:
+    if unreadable and summary.files.unreadable is not None:
+        file = typed_file(summary.files.unreadable, *owner)
         yield f"Fix `raw` of the {unreadable:,} unreadable rows there, and send them: replay resend {file}"
     if rows["ambiguous"]:
         yield (
             f"{rows['ambiguous']:,} rows may or may not have arrived, and were not repeated. "
             f"If you find out, say so: replay settle {run} --as delivered (or undelivered). "
-            f"To risk a second copy of each: replay resend {run} --only ambiguous"
+            f"To risk a second copy of each: replay resend {resent} --only ambiguous"
         )
     if summary.files.report:
         yield f"Report: {summary.files.report}"
@@ -65,20 +81,58 @@ def _edited(summary: Summary) -> list[str]:
     return [] if folder is None else [shown(path) for path in edited_unsent(folder)]
 
 
-def show_runs(summaries: list[dict[str, Any]], folder: Path) -> None:
-    """The runs of a folder, a line each."""
-    if not summaries:
-        say(f"There is no run in {folder}.")
+COUNTED: Final = ("rows", "delivered", "failed", "pending")
+RUNS_COLUMNS: Final = ("run", "started", "source", "target", "state", *COUNTED)
+
+
+def show_runs(runs: Sequence[tuple[dict[str, Any], dict[str, Any]]], folder: Path) -> None:
+    """The runs of a folder, each a summary and a record, as a table."""
+    if not runs:
+        say(f"There is no run in {clean(str(folder))}.")
         return
-    shown = table("run", "command", "state", "rows", "delivered", "failed", "pending")
-    for summary in summaries:
-        rows = summary.get("rows", {})
-        failed = sum(rows.get(name, 0) for name in ("rejected", "exhausted", "ambiguous", "invalid"))
-        cells = [summary["run"], summary.get("command", ""), _state(summary)]
-        row(shown, *cells, rows.get("read", ""), rows.get("delivered", ""), failed, rows.get("pending", ""))
-    screen(to_stdout=True).print(shown)
-    if any(summary.get("killed") for summary in summaries):
-        say("A run that was killed goes on with: replay resume RUN")
+    print_table(RUNS_COLUMNS, [_run_cells(summary, record) for summary, record in runs])
+    for summary, _ in runs:
+        if summary.get("killed"):
+            say(f"Run {summary['run']} was killed. Continue it: replay resume {_typed(summary)}")
+
+
+def _run_cells(summary: dict[str, Any], record: dict[str, Any]) -> list[str]:
+    rows = summary.get("rows", {})
+    failed = sum(rows.get(name, 0) for name in ("rejected", "exhausted", "ambiguous", "invalid"))
+    counts = [rows.get("read"), rows.get("delivered"), failed, rows.get("pending")]
+    return [
+        str(summary["run"]),
+        _local(record.get("started")),
+        _sources(record.get("sources", [])),
+        _target(record),
+        _state(summary),
+        *("" if count is None else f"{count:,}" for count in counts),
+    ]
+
+
+def _local(started: str | None) -> str:
+    """When a run began, in this machine's time zone."""
+    try:
+        return f"{datetime.fromisoformat(started or '').astimezone():%Y-%m-%d %H:%M:%S}"
+    except ValueError:
+        return started or ""
+
+
+def _sources(sources: Sequence[dict[str, Any]]) -> str:
+    if not sources:
+        return ""
+    more = f" and {len(sources) - 1:,} more" if len(sources) > 1 else ""
+    return f"{sources[0]['name']}{more}"
+
+
+def _target(record: dict[str, Any]) -> str:
+    """Where a run sends; one to an embedded sandbox is a rehearsal."""
+    url = record.get("url", "")
+    return "sandbox (rehearsal)" if url == "sandbox" else str(url)
+
+
+def _typed(summary: dict[str, Any]) -> str:
+    return typed(str(summary["run"]), (summary.get("files") or {}).get("folder") or "")
 
 
 def _state(summary: dict[str, Any]) -> str:
@@ -91,11 +145,12 @@ def _state(summary: dict[str, Any]) -> str:
 def show_run(summary: dict[str, Any], record: dict[str, Any]) -> None:
     """One run in full."""
     print_data(
-        f"Run {summary['run']}: {record.get('command')} to {record.get('url')}, {record.get('started')}"
+        f"Run {summary['run']}: {record.get('command')} to {clean(_target(record))}, "
+        f"{_local(record.get('started'))}"
     )
     print_data(f"{_state(summary)}, {summary.get('seconds', 0):g} s, {summary.get('requests', 0):,} requests")
     if summary.get("killed"):
-        print_data(f"It was killed. Go on where it stopped: replay resume {summary['run']}")
+        print_data(f"It was killed. Continue where it stopped: replay resume {_typed(summary)}")
     for source in record.get("sources", []):
         print_data(f"  source {clean(source['name'])}: {source['rows']:,} rows, {source['format']}")
     for name, rows in summary.get("rows", {}).items():

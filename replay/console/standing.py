@@ -136,7 +136,7 @@ def _joined(parts: Sequence[Part]) -> str:
 
 
 def name_of(progress: Progress) -> str:
-    """The file that a run is in."""
+    """The file that a run is in, as far as a bar has room for it."""
     return clean(short(PurePath(progress.place.source).name, NAME_SHOWN))
 
 
@@ -145,4 +145,5 @@ def line_of(progress: Progress, speeds: Speeds, *, several: bool) -> str:
     place = progress.place
     done = f"{100 * place.done / place.total:.0f}%" if place.total else "100%"
     words = _joined(parts_of(progress, speeds))
-    return f"{done} of {place.total:,} bytes{f', in {name_of(progress)}' if several else ''}: {words}"
+    name = clean(PurePath(place.source).name)  # no line of a log is cut
+    return f"{done} of {place.total:,} bytes{f', in {name}' if several else ''}: {words}"

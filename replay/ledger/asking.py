@@ -80,6 +80,8 @@ def rows_recorded(store: Store) -> dict[str, int]:
     ):
         known.update({run: int(rows) for run, rows in store.ask(statement)})
     return {name: known[run] for run, name in store.ask("SELECT id, name FROM runs")}
+
+
 def last_mapping(store: Store, copy: int) -> str | None:
     """The digest of the mapping that was last accepted for rows of a copy; None where none was recorded."""
     found = store.one(

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 _CANNOT_OPEN: Final = "it cannot be opened; see that its folder exists and that you may write there"
 _READ_ONLY: Final = "it, or its folder, is read-only; see its permissions, or name another --ledger"
 _NO_PERMISSION: Final = "you may not write it, or its folder; see its permissions, or name another --ledger"
-_FULL: Final = "the disk is full; make room, then replay resume"
-_FAILED: Final = "the disk failed ({text}); see that it is whole and has room, then replay resume"
+_AGAIN: Final = "then repeat the command, or `replay resume` a run that had begun"
+_FULL: Final = f"the disk is full; make room, {_AGAIN}"
+_FAILED: Final = f"the disk failed ({{text}}); see that it is whole and has room, {_AGAIN}"
 _LOCKED: Final = "another process has held it for {seconds:g} seconds; wait for it, or name another --ledger"
 _DAMAGED: Final = "it is damaged ({text}); restore it from a backup, or name another --ledger to begin anew"
 _NO_DATABASE: Final = (

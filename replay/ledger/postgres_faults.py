@@ -15,7 +15,10 @@ _REFUSED: Final = (
 )
 _NO_DATABASE: Final = "there is no such database ({text}); make it: createdb NAME"
 _NOT_ALLOWED: Final = "its user may not write there ({text}); let it make a schema in the database"
-_FULL: Final = "the server's disk is full; make room there, then replay resume"
+_FULL: Final = (
+    "the server's disk is full; make room there, then repeat the command, "
+    "or `replay resume` a run that had begun"
+)
 _AWAY: Final = (
     "the server cannot be reached, or went away ({text}). Of its address only host and database are kept: "
     "where more is needed, set PGUSER and PGPASSWORD or give --ledger in full; replay resume goes on"

@@ -143,7 +143,7 @@ class Window:
         except OSError as error:
             raise StorageError(
                 f"{self.path} cannot grow: {error.strerror}. Nothing is sent without it; "
-                "make room, then replay resume."
+                "make room, then repeat the command, or `replay resume` a run that had begun."
             ) from error
         self._free.extend(range(pages - 1, self._pages - 1, -1))
         self._pages = pages

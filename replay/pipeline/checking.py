@@ -11,7 +11,7 @@ from replay.pipeline.choosing import WHERE
 from replay.pipeline.planning import make_plan
 from replay.pipeline.profiles import Profiles
 from replay.pipeline.tally import problem_of_unreadable, problems_of
-from replay.report import Checked, csv_line, load_page
+from replay.report import Checked, as_text, clean, csv_line, load_page
 from replay.rules import RULES
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class CheckReport:
 
 
 class ProblemsFile:
-    """A CSV of every problem of every row, in the order of the rows."""
+    """A CSV of every problem of every row, in the order of the rows, for people: no cell is a formula."""
 
     def __init__(self, path: Path, job: Job, *, force: bool) -> None:
         self._path = path
@@ -202,4 +202,6 @@ class ProblemsFile:
 
 
 def _cells(problem: Problem) -> list[str]:
-    return [str(getattr(problem, name)) for name in COLUMNS]
+    cells = {name: str(getattr(problem, name)) for name in COLUMNS}
+    cells["source"] = clean(cells["source"])
+    return [as_text(cell) for cell in cells.values()]

@@ -17,6 +17,8 @@ from replay.report import (
     logged,
     parse_id,
     row_digests,
+    shown,
+    typed_file,
 )
 from replay.settings import TABLES, ReadSettings
 from replay.source import Source, fingerprint_of, open_source
@@ -77,7 +79,9 @@ def _unreadable_lines(kept: Sequence[Kept]) -> Iterator[bytes]:
 def refuse_edited(folder: RunFolder) -> None:
     """Raise UsageError where an edited failed file was set aside, and its values were never sent again."""
     if unsent := edited_unsent(folder):
-        commands = " and ".join(f"replay resend {path}" for path in unsent)
+        commands = " and ".join(
+            f"replay resend {typed_file(str(path), folder.run, shown(folder.path))}" for path in unsent
+        )
         raise UsageError(
             f"{unsent[0].name.partition('.edited')[0]} of run {folder.run} was edited, and then written "
             f"again from the ledger with the old values. Send the edited values first: {commands}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from replay.errors import StorageError, UsageError
 from replay.ledger import open_ledger, runs_in_order
 from replay.pipeline.resuming import ledger_of
-from replay.report import all_runs, find_run
+from replay.report import all_runs, find_run, typed_runs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def run_named(name: str, runs: Path) -> RunFolder:
     """The run that an id, a folder or `last` names. Raises UsageError where it names none."""
     folder = found_run(name, runs)
     if folder is None:
-        raise UsageError(f"There is no run {name} in {runs}. `replay runs` lists those there are.")
+        raise UsageError(f"There is no run {name} in {runs}. `{typed_runs(runs)}` lists those there are.")
     return folder
 
 

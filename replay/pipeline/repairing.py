@@ -15,7 +15,17 @@ from replay.errors import SourceError, UsageError
 from replay.pipeline.ids import Flaws
 from replay.pipeline.record import failed_settings, kept_sources
 from replay.records import Outcome, Result
-from replay.report import UNREADABLE_FILE, Note, PrivateFile, carried_notes, first_name, in_words, shape_of
+from replay.report import (
+    UNREADABLE_FILE,
+    Note,
+    PrivateFile,
+    carried_notes,
+    first_name,
+    in_words,
+    shape_of,
+    shown,
+    typed_file,
+)
 from replay.settings import TABLES
 from replay.source import Dialect, fingerprint_of, open_source, read_object, read_row
 from replay.source.bounds import RAW_BYTES
@@ -102,7 +112,8 @@ def repaired(file: Path, folder: RunFolder, place: Path) -> Repaired:
     if not files:
         raise UsageError(
             f"{file}: none of its {repairing.left:,} rows can be read yet. Fix the text in `raw` (or "
-            f"`raw_base64`), then: replay resend {file}"
+            f"`raw_base64`), then: "
+            f"replay resend {typed_file(str(file), folder.run, shown(folder.path))}"
         )
     return Repaired(files, repairing.left)
 

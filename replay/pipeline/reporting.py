@@ -16,7 +16,18 @@ from replay.pipeline.record import failed_sources_of, kept_sources, mapping_of, 
 from replay.pipeline.resuming import ledger_of
 from replay.pipeline.settling import standing, tell_if_killed
 from replay.pipeline.stages import Job
-from replay.report import Course, ToldRun, load_page, read_summary, salt_of, shown, typed, write_whole
+from replay.report import (
+    Course,
+    ToldRun,
+    load_page,
+    read_summary,
+    salt_of,
+    shown,
+    typed,
+    typed_file,
+    typed_resend,
+    write_whole,
+)
 from replay.source import Source
 
 if TYPE_CHECKING:
@@ -56,6 +67,8 @@ def write_report(
         record=record,
         course=course,
         typed=typed(folder.run, shown(folder.path)),
+        typed_resend=typed_resend(folder.run, shown(folder.path)),
+        typed_unreadable=typed_file(shown(folder.unreadable), folder.run, shown(folder.path)),
         examples=examples.found,
         standing=how,
         masked=mask.fields,

@@ -27,7 +27,17 @@ from replay.pipeline.repairing import repaired, run_of_unreadable
 from replay.pipeline.settling import tell_if_killed
 from replay.pipeline.stages import Job
 from replay.records import Outcome
-from replay.report import RESENT, RunFolder, Selection, carried_notes, find_run, parse_id, shown
+from replay.report import (
+    RESENT,
+    RunFolder,
+    Selection,
+    carried_notes,
+    find_run,
+    parse_id,
+    shown,
+    typed_file,
+    typed_runs,
+)
 from replay.settings import ReadSettings
 from replay.source import find, open_source
 
@@ -127,9 +137,10 @@ def resend_job(  # noqa: PLR0913, PLR0917 - what a resend is told
 def _nothing_to_send(folder: RunFolder) -> UsageError:
     text = f"Run {folder.run} left no failed rows: there is nothing to send again."
     if folder.unreadable.is_file():
+        file = shown(folder.unreadable)
         text += (
-            f" Its rows that could not be read are in {shown(folder.unreadable)}: fix their `raw`, then: "
-            f"replay resend {shown(folder.unreadable)}"
+            f" Its rows that could not be read are in {file}: fix their `raw`, then: "
+            f"replay resend {typed_file(file, folder.run, shown(folder.path))}"
         )
     return UsageError(text)
 
@@ -208,7 +219,8 @@ def _failed_file(name: str, runs: Path) -> FailedFile:
     path = Path(name)
     if not path.is_file():
         raise UsageError(
-            f"{name}: neither a run of {runs} nor a failed file. `replay runs` lists the runs there are."
+            f"{name}: neither a run of {runs} nor a failed file. "
+            f"`{typed_runs(runs)}` lists the runs there are."
         )
     return path, read_of_failed_file(path) or ReadSettings()
 

@@ -22,7 +22,7 @@ from replay.pipeline.places import places_of
 from replay.pipeline.record import keep_mask, run_record
 from replay.pipeline.recorder import Recorder
 from replay.pipeline.reporting import write_report
-from replay.report import Counts, Files, RunFolder, Summary, keep_recorded, shown, write_whole
+from replay.report import Counts, Files, RunFolder, Summary, SummaryFile, keep_recorded, shown, typed
 from replay.sandbox import Sandbox, SandboxSettings
 from replay.sender import Sender
 from replay.sink import HttpSink, SharedPace, Throttle, masked
@@ -152,6 +152,7 @@ class Run:
         self._tried_before = 0
         self._places = places_of(plan)
         self._disk = ThreadPoolExecutor(1, "ledger")
+        self._summary_file = SummaryFile(folder.summary)
 
     async def send(self, store: Store, started: float | None = None) -> Summary:
         """Send the plan's rows and return the summary; a stop is in its `state`, not an exception.
@@ -209,7 +210,7 @@ class Run:
                 sender = self._sender_of(settings, sink, recorder, book, announce, pace)
             self._sender = sender
             self._look_at_pace = partial(_look, store, pace)
-            self._write_summary(self._running(recorder.counts))
+            self._summary_file.write(self._running(recorder.counts))
             fault = await self._send_events(sender, recorder, store, book)
         if isinstance(fault, asyncio.CancelledError):
             sender.stopped_by = "interrupted"
@@ -308,7 +309,7 @@ class Run:
                     await self._on_disk(write_course, store, book.run, recorder.course.take())
                     summary = self._running(recorder.counts)
                     await self._on_disk(book.write)  # a summary counts only what is committed
-                    await asyncio.to_thread(self._write_summary, summary)
+                    await asyncio.to_thread(self._summary_file.write, summary)
                     next_summary = time.monotonic() + SUMMARY_SECONDS
                 await asyncio.sleep(TICK_SECONDS)
         except (StorageError, BusyError) as error:
@@ -344,7 +345,7 @@ class Run:
         # an error that nobody foresaw is raised; it has no word of its own
         stopped = stopped_by if state == "stopped" and stopped_by != "error" else None
         summary = self._summary(recorder.counts, state, stopped, files)
-        self._write_summary(summary)
+        self._summary_file.write(summary)
         return self._report(summary, recorder.course)
 
     def _report(self, summary: Summary, course: Course) -> Summary:
@@ -352,12 +353,16 @@ class Run:
         try:
             path = write_report(self.folder, summary.as_dict(), course)
             summary = replace(summary, files=replace(summary.files, report=shown(path)))
-            self._write_summary(summary)
+            self._summary_file.write(summary)
         except UsageError as error:
             self.report_fault = f"There is no report.html. {error}"
         except Exception as error:
-            self.report_fault = f"There is no report.html: {error}. replay report tries again."
+            self.report_fault = f"There is no report.html: {error}. Try again: replay report {self._typed}"
         return summary
+
+    @property
+    def _typed(self) -> str:
+        return typed(self.folder.run, shown(self.folder.path))
 
     def _files_so_far(self) -> Files:
         return Files(folder=shown(self.folder.path))
@@ -383,9 +388,6 @@ class Run:
 
     def _running(self, counts: Counts) -> Summary:
         return self._summary(counts, "running", None, self._files_so_far())
-
-    def _write_summary(self, summary: Summary) -> None:
-        write_whole(self.folder.summary, summary.as_json() + b"\n")
 
 
 def _pace(store: Store, book: Book, settings: RunSettings) -> SharedPace:

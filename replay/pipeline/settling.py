@@ -21,6 +21,8 @@ from replay.report import (
     keep_recorded,
     read_summary,
     recorded_before,
+    shown,
+    typed,
     uid_of,
     write_whole,
 )
@@ -91,7 +93,8 @@ def _retold(folder: RunFolder, written: Totals, files: Files) -> Summary:
     document = read_summary(folder)
     if document is None:
         raise UsageError(
-            f"{folder.summary} cannot be read. Go on with the run first: replay resume {folder.run}"
+            f"{folder.summary} cannot be read. Continue the run first: "
+            f"replay resume {typed(folder.run, shown(folder.path))}"
         )
     untold = [one for one in document["reasons"] if one["outcome"] in _NOT_IN_LEDGER]
     told = written.reasons.listed(LISTED_MAX - len(untold))

@@ -1,6 +1,6 @@
 """What a run leaves behind: its folder, its counts, and the rows that failed."""
 
-from replay.report.cells import csv_line
+from replay.report.cells import as_text, csv_line
 from replay.report.checkstory import Checked, ColumnProfile
 from replay.report.course import Course
 from replay.report.data import blank_rows, row_digests
@@ -17,6 +17,7 @@ from replay.report.folder import (
     in_words,
     new_run_id,
     open_runs,
+    read_record_or_none,
     salt_of,
     write_whole,
 )
@@ -45,15 +46,20 @@ from replay.report.summary import (
     Counts,
     Files,
     Summary,
+    SummaryFile,
     ended_summary,
     failed_rows,
     odd_words,
     read_summary,
     shown,
     typed,
+    typed_file,
+    typed_resend,
+    typed_runs,
     unreadable_rows,
+    way_on,
 )
-from replay.report.text import short
+from replay.report.text import clean, short
 from replay.report.unreadable import UnreadableFile, line_of
 
 __all__ = [
@@ -81,12 +87,15 @@ __all__ = [
     "Selection",
     "Shape",
     "Summary",
+    "SummaryFile",
     "ToldRun",
     "UnreadableFile",
     "all_runs",
+    "as_text",
     "blank_rows",
     "carried_notes",
     "carries_notes",
+    "clean",
     "csv_line",
     "ended_summary",
     "failed_names",
@@ -105,6 +114,7 @@ __all__ = [
     "odd_words",
     "open_runs",
     "parse_id",
+    "read_record_or_none",
     "read_summary",
     "recorded_before",
     "row_digests",
@@ -113,7 +123,11 @@ __all__ = [
     "short",
     "shown",
     "typed",
+    "typed_file",
+    "typed_resend",
+    "typed_runs",
     "uid_of",
     "unreadable_rows",
+    "way_on",
     "write_whole",
 ]

@@ -1,13 +1,26 @@
-"""Lines of a CSV that every reader takes apart into the same cells again."""
+"""Lines of a CSV that every reader takes apart into the same cells again; and cells for spreadsheets."""
 
 from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+# https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA: Final = re.compile(r"[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+_NUMBER: Final = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
+
+
+def as_text(cell: str) -> str:
+    """The cell with an apostrophe before it where a spreadsheet would run it as a formula.
+
+    For files that people look at, never for those that are sent again. A plain number such as -5 stays one.
+    """
+    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
 
 
 def csv_line(cells: Sequence[str], delimiter: str = ",", *, quote_all: bool = False) -> bytes:

@@ -6,6 +6,7 @@ written as JSON Lines, which can be read however a run ends; an array that was n
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _TABLES: Final = {"csv": (".csv",), "tsv": (".tsv",)}
 _RECORDS: Final = (".jsonl", ".ndjson")
 _COMPRESSED: Final = (".gz", ".bz2", ".xz", ".zst", ".zip")
+_NAME_BYTES: Final = 240  # file systems take 255; the rest is for `.part`, `.tmp` and copies of the file
 _RAW_MEMBERS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -149,23 +151,33 @@ def shape_of(format_: str, header: tuple[str, ...], delimiter: str | None) -> Sh
 def failed_names(sources: list[tuple[str, str]]) -> list[str]:
     """Name the failed files of (file name, format) sources: uncompressed, `-2` for equal ones."""
     taken: set[str] = set()
-    return [_untaken(_plain_name(name, format_), taken) for name, format_ in sources]
+    return [_untaken(*_plain_name(name, format_), taken) for name, format_ in sources]
 
 
-def _plain_name(name: str, format_: str) -> str:
+def _plain_name(name: str, format_: str) -> tuple[str, str]:
+    """The name without what it was compressed with, and its ending."""
     name = EDITED.sub("", name)
     for ending in _COMPRESSED:
         if name.lower().endswith(ending):
             name = name[: -len(ending)]
-    endings = _TABLES.get(format_, _RECORDS)
-    return name if name.lower().endswith(endings) else name + endings[0]
+    for ending in _TABLES.get(format_, _RECORDS):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)], name[-len(ending) :]
+    return name, _TABLES.get(format_, _RECORDS)[0]
 
 
-def _untaken(name: str, taken: set[str]) -> str:
-    stem, dot, ending = name.rpartition(".")
-    number, candidate = 1, name
+def _untaken(stem: str, ending: str, taken: set[str]) -> str:
+    number, candidate = 1, _named(stem, ending)
     while candidate in taken:
         number += 1
-        candidate = f"{stem}-{number}{dot}{ending}"
+        candidate = _named(stem, f"-{number}{ending}")
     taken.add(candidate)
     return candidate
+
+
+def _named(stem: str, ending: str) -> str:
+    """A file name that fits: a long stem is cut at a character, the ending stays."""
+    room = _NAME_BYTES - len(os.fsencode(ending))
+    while len(os.fsencode(stem)) > room:
+        stem = stem[:-1]
+    return stem + ending

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -28,6 +29,7 @@ UNREADABLE_FILE: Final = "unreadable.jsonl"
 FAILED_FOLDER: Final = "failed"
 DIGESTS_FOLDER: Final = "digests"
 PART: Final = ".part"
+LEDGER_FILE: Final = "ledger.sqlite"
 SALT_FILE: Final = "mask-salt"
 _SALT_BYTES: Final = 16
 RECORD_BYTES: Final = 64 * toml.MAX_BYTES  # a run may have 10,000 sources, each told of in about 500 bytes
@@ -41,9 +43,18 @@ def in_words(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(
-            f"{path} cannot be written: {error.strerror or error}. "
-            "Make room, or name another folder with --runs."
+            f"{path} cannot be written: {error.strerror or error}. {_advice(error)}"
         ) from error
+
+
+def _advice(error: OSError) -> str:
+    """What works next; another --runs does not where there is a run already."""
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return (
+            "Let its owner write there, then repeat the command; a first run can also name another folder "
+            "with --runs."
+        )
+    return "Make room, then repeat the command."
 
 
 def open_runs(runs: Path) -> Path:
@@ -89,13 +100,19 @@ def new_run_id(now: datetime | None = None) -> str:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Replace a file's content at once: a reader, or a crash, finds the old or the new, never half."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Replace a file's content at once: a reader, or a crash, finds the old or the new, never half.
+
+    Each call has a temporary file of its own, so that two processes may write the same file.
+    """
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     with in_words(path):
-        with PrivateFile(temporary) as file:
-            file.write(content)
-            file.sync()
-        temporary.replace(path)
+        try:
+            with PrivateFile(temporary) as file:
+                file.write(content)
+                file.sync()
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 class PrivateFile:
@@ -203,6 +220,14 @@ class RunFolder:
             raise UsageError(
                 f"{path} cannot be read: {error}. Is {self.path} the folder of a run?"
             ) from error
+
+
+def read_record_or_none(folder: RunFolder) -> dict[str, Any] | None:
+    """The record of a run; None if it cannot be read."""
+    try:
+        return folder.read_record()
+    except UsageError:
+        return None
 
 
 def all_runs(runs: Path) -> list[RunFolder]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from replay.report.summary import failed_rows, odd_words, unreadable_rows
+from replay.report.summary import failed_rows, odd_words, unreadable_rows, way_on
 from replay.report.text import plural, span
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ class Step:
 class Told:
     """What is known of a run: its summary and record, as they stand on the disk, and its course.
 
-    `typed`: what names the run in a command. `standing`: `killed` where it was, `live` while it is at
-    work. `masked`: the fields whose values are hashed. `remarks`: what could not be found out.
+    `typed`, `typed_resend`, `typed_unreadable`: what names the run, or its unreadable rows, in a command. `standing`: `killed` where it was, `live`
+    while it is at work. `masked`: the fields whose values are hashed. `remarks`: what could not be found out.
     """
 
     summary: Mapping[str, Any]
@@ -88,6 +88,8 @@ class Told:
     standing: str = ""
     masked: Sequence[str] = ()
     remarks: Sequence[str] = ()
+    typed_resend: str = ""
+    typed_unreadable: str = ""
 
     @property
     def rows(self) -> dict[str, int]:
@@ -304,15 +306,16 @@ def steps(told: Told) -> list[Step]:
     if rows["pending"]:
         found.append(
             Step(
-                f"{plural(rows['pending'], 'row')} not tried yet. Go on where it stopped:",
+                f"{plural(rows['pending'], 'row')} not tried yet. {way_on(told.summary.get('stopped_by'))}:",
                 f"replay resume {run}",
             )
         )
-    if failed := failed_rows(told.summary):
+    failed = failed_rows(told.summary)
+    if failed and (told.summary.get("files") or {}).get("failed", True):
         found.append(
             Step(
                 f"Fix the {plural(failed, 'failed row')} in the failed files, or leave them; send again:",
-                f"replay resend {run}",
+                f"replay resend {told.typed_resend or run}",
             )
         )
     unreadable = (told.summary.get("files") or {}).get("unreadable")
@@ -320,21 +323,21 @@ def steps(told: Told) -> list[Step]:
         found.append(
             Step(
                 f"Fix `raw` of the {plural(rows_there, 'unreadable row')} in {unreadable}; send them:",
-                f"replay resend {unreadable}",
+                f"replay resend {told.typed_unreadable or unreadable}",
             )
         )
     if rows["ambiguous"]:
-        found += _doubts(rows["ambiguous"], run)
+        found += _doubts(rows["ambiguous"], run, told.typed_resend or run)
     return found
 
 
-def _doubts(ambiguous: int, run: str) -> list[Step]:
+def _doubts(ambiguous: int, run: str, resent: str) -> list[Step]:
     count = plural(ambiguous, "ambiguous row")
     return [
         Step(f"If you find the {count} in Hackle's data, say so:", f"replay settle {run} --as delivered"),
         Step("If you find that they are not there:", f"replay settle {run} --as undelivered"),
         Step(
             "To send them again without knowing, at the risk of a second copy of each:",
-            f"replay resend {run} --only ambiguous",
+            f"replay resend {resent} --only ambiguous",
         ),
     ]

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import shlex
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from replay.hackle import KEY_VARIABLE
 from replay.reasons import LISTED_MAX, UNREADABLE, Reasons
 from replay.records import Outcome, Result
-from replay.report.folder import DEFAULT_RUNS
+from replay.report.folder import DEFAULT_RUNS, LEDGER_FILE, RunFolder, read_record_or_none, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from replay.report.folder import RunFolder
+_WAYS_ON: Final = {
+    "auth": f"Set {KEY_VARIABLE} to a key that is accepted, then continue",
+    "storage": "Make room, then continue",
+    "outage": "Continue when the destination is back",
+    "destination": "Continue when the destination takes events",
+}
 
 
 class Totals(Protocol):
@@ -148,6 +156,27 @@ class Summary:
         return msgspec.json.format(msgspec.json.encode(self.as_dict()), indent=2)
 
 
+class SummaryFile:
+    """A run's `summary.json`, which more than one thread writes.
+
+    A final summary is never overwritten by a running one that was late.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._is_final = False
+
+    def write(self, summary: Summary) -> None:
+        """Replace the file, unless a final summary is there and this one is not. Raises StorageError."""
+        is_final = summary.state != "running"
+        with self._lock:
+            if self._is_final and not is_final:
+                return
+            self._is_final = is_final
+            write_whole(self._path, summary.as_json() + b"\n")
+
+
 def read_summary(folder: RunFolder) -> dict[str, Any] | None:
     """A run's summary as it stands on disk, its paths as they open from here; None if it cannot be read."""
     try:
@@ -196,8 +225,37 @@ def failed_rows(summary: Mapping[str, Any]) -> int:
 
 
 def typed(run: str, folder: str) -> str:
-    """What to type for a run: its id, or its folder where that is not the usual one."""
-    return run if folder == f"{DEFAULT_RUNS}/{run}" else folder
+    """What to type for a run: its id, and its runs folder where that is not the usual one."""
+    if folder in ("", f"{DEFAULT_RUNS}/{run}"):
+        return run
+    return f"{run} --runs {shlex.quote(str(PurePath(folder).parent))}"
+
+
+def typed_resend(run: str, folder: str) -> str:
+    """What to type for a run whose rows are sent again: also its ledger, where that is not the usual one."""
+    return typed(run, folder) + _typed_ledger(folder)
+
+
+def typed_file(file: str, run: str, folder: str) -> str:
+    """What to type for a file of a run that is sent again: with its runs folder and ledger."""
+    return shlex.quote(file) + typed(run, folder).removeprefix(run) + _typed_ledger(folder)
+
+
+def _typed_ledger(folder: str) -> str:
+    record = read_record_or_none(RunFolder(Path(folder))) or {}
+    usual = str(Path(folder).resolve().parent / LEDGER_FILE)
+    ledger = str(record.get("ledger", usual))
+    return "" if ledger == usual else f" --ledger {shlex.quote(ledger)}"
+
+
+def typed_runs(runs: Path) -> str:
+    """The command that lists the runs of a runs folder."""
+    return "replay runs" if runs == Path(DEFAULT_RUNS) else f"replay runs --runs {shlex.quote(str(runs))}"
+
+
+def way_on(stopped_by: str | None) -> str:
+    """What comes before `replay resume` after a stop."""
+    return _WAYS_ON.get(stopped_by or "", "Continue where it stopped")
 
 
 def shown(path: Path) -> str:

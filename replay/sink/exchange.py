@@ -116,7 +116,9 @@ class Conversation(ResponseHandler):
 
     def ask(self, request: bytes) -> None:
         """Write a request; `read` gives its response."""
-        if self.is_fresh:  # one parser for all responses: what is left in it of an earlier one ends the connection
+        if (
+            self.is_fresh
+        ):  # one parser for all responses: what is left in it of an earlier one ends the connection
             self.set_response_params(
                 read_until_eof=True,
                 auto_decompress=False,

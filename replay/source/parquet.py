@@ -47,6 +47,18 @@ _SELF: Final = (
     pa.types.is_decimal,
     pa.types.is_null,
 )
+_FAULTS: Final = (
+    pa.ArrowException,
+    OSError,
+    ValueError,  # also a name or a text that is not UTF-8
+    LookupError,  # also an unknown time zone
+    TypeError,
+    ArithmeticError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+)
+"""All that pyarrow and the conversion of its values to Python raise at a damaged or odd file."""
 _ISO: Final = (pa.types.is_date, pa.types.is_time)
 _LISTS: Final = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
 
@@ -66,10 +78,10 @@ class ParquetReader(Reader):
         _refuse(source.name, settings)
         try:
             self._parquet = pq.ParquetFile(file, buffer_size=bounds.MIB, pre_buffer=False)
-        except (pa.ArrowException, OSError) as error:
+            self._all_groups: int = max(1, self._parquet.num_row_groups)
+            self._columns = _columns_of(source.name, self._parquet.schema_arrow)
+        except _FAULTS as error:
             raise _broken(source.name, error) from error
-        self._all_groups: int = max(1, self._parquet.num_row_groups)
-        self._columns = _columns_of(source.name, self._parquet.schema_arrow)
 
     def read_fingerprint(self) -> Fingerprint:
         """What the content is known by, where its rows are not wanted; a damaged page ends it."""
@@ -94,7 +106,7 @@ class ParquetReader(Reader):
             for group in range(self._parquet.num_row_groups):
                 yield from self._parquet.iter_batches(self._batch_rows(group), row_groups=[group])
                 self._groups = group + 1
-        except (pa.ArrowException, OSError) as error:
+        except _FAULTS as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
             if gathering is not None:
@@ -111,7 +123,7 @@ class ParquetReader(Reader):
         """The text of each row, and why a row cannot be read."""
         try:
             rows = _rows(batch)
-        except (ValueError, OverflowError, pa.ArrowException):
+        except _FAULTS:
             rows = None  # one value at least is none that Python has: row by row, it costs its row only
         texts: list[tuple[bytes, str | None]] = []
         for at in range(len(batch)):
@@ -119,7 +131,7 @@ class ParquetReader(Reader):
                 row = rows[at] if rows is not None else _rows(batch.slice(at, 1))[0]
                 raw = _ENCODER.encode({name: write(row[name]) for name, write in self._columns.items()})
                 texts.append((raw, None))
-            except (ValueError, OverflowError, pa.ArrowException) as error:
+            except _FAULTS as error:
                 texts.append((self._unread(batch, at), f"a value cannot be read: {_in_words(error)}"))
         self._hashing.update(b"".join(text + b"\n" for text, _ in texts))
         return texts
@@ -131,7 +143,7 @@ class ParquetReader(Reader):
             cell = batch.select([name]).slice(at, 1)
             try:
                 cells.append(_ENCODER.encode(write(_rows(cell)[0][name])).decode())
-            except (ValueError, OverflowError, pa.ArrowException):
+            except _FAULTS:
                 cells.append(
                     cell.column(0).to_string(window=_ALL, container_window=_ALL, skip_new_lines=True)
                 )
@@ -164,6 +176,11 @@ def _refuse(name: str, settings: ReadSettings) -> None:
 
 
 def _broken(name: str, error: Exception) -> SourceError:
+    if isinstance(error, UnicodeDecodeError):
+        return SourceError(
+            f"{name}: a Parquet file in which the name of a column is not UTF-8 ({error.object!r}). "
+            "Rename the column, and export the file again."
+        )
     return SourceError(
         f"{name}: a Parquet file that cannot be read: {_in_words(error)}. It may be cut off: "
         "fetch or export it again."

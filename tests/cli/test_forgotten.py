@@ -94,7 +94,9 @@ def test_resume_and_resend_compare_too(desk):
     with Server() as server:
         desk.numbered(3, name="first.csv")
         desk.send(server, source="first.csv")
-        record = next(path for path in desk.folder.glob("replay-runs/*/run.toml") if "first" in path.read_text())
+        record = next(
+            path for path in desk.folder.glob("replay-runs/*/run.toml") if "first" in path.read_text()
+        )
         desk.type("runs")
         number = record.parent / ".rows-recorded"
         number.write_text("5\n")

@@ -2,7 +2,12 @@
 
 import csv
 import io
+import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import PurePath
+from threading import Barrier, Event
 
 import numpy as np
 import pandas as pd
@@ -15,10 +20,14 @@ from replay.records import Chunk, Outcome, Result
 from replay.report import (
     Counts,
     FailedFile,
+    Files,
     Note,
     RowLog,
     RunFolder,
+    Summary,
+    SummaryFile,
     all_runs,
+    as_text,
     csv_line,
     failed_names,
     find_run,
@@ -93,11 +102,97 @@ def test_names_are_plain_and_do_not_collide():
     assert failed_names(sources) == ["a.csv", "a-2.csv", "a-2-2.csv", "b.csv", "c.json.jsonl"]
 
 
+@pytest.mark.parametrize("bytes_", range(249, 256))
+@pytest.mark.parametrize("letter", ["a", "한", "😀"])
+def test_the_failed_files_of_sources_with_the_longest_names_fit_and_differ(tmp_path, bytes_, letter):
+    room = bytes_ - len(".csv")
+    name = letter * (room // len(letter.encode())) + "a" * (room % len(letter.encode())) + ".csv"
+    names = failed_names([(name, "csv"), (name, "csv"), (name, "csv"), (name, "jsonl")])
+    assert len(set(names)) == 4
+    assert [PurePath(one).suffix for one in names] == [".csv", ".csv", ".csv", ".jsonl"]
+    chunk = chunk_of(["a", "1"])
+    notes = {0: Note("x-1", 1, REJECTED)}
+    for one in names:
+        file = FailedFile(tmp_path / one, shape_of("csv", chunk.header, ","))
+        file.append(chunk, notes)
+        assert file.finish([(chunk, notes)]) == tmp_path / one
+
+
+def test_a_whole_file_can_have_the_longest_name(tmp_path):
+    write_whole(tmp_path / ("a" * 255), b"all")
+    assert (tmp_path / ("a" * 255)).read_bytes() == b"all"
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+82-10-1234-5678", "'+82-10-1234-5678"),
+        ("-2+3", "'-2+3"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("＝1", "'＝1"),
+        ("-5", "-5"),
+        ("+5.25", "+5.25"),
+        ("-5\n", "'-5\n"),
+        ("plain = text", "plain = text"),
+        ("", ""),
+    ],
+)
+def test_a_cell_that_a_spreadsheet_would_run_begins_with_an_apostrophe(cell, shown):
+    assert as_text(cell) == shown
+
+
 def test_a_whole_file_replaces_the_old_one_and_leaves_nothing_else(tmp_path):
     path = tmp_path / "summary.json"
     for content in (b"old and long", b"new"):
         write_whole(path, content)
     assert path.read_bytes() == b"new"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_two_who_write_one_file_at_the_same_time_both_succeed(tmp_path, monkeypatch):
+    both_are_writing, sync = Barrier(2, timeout=60), os.fsync
+
+    def synced(descriptor):
+        both_are_writing.wait()
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    path = tmp_path / "summary.json"
+    with ThreadPoolExecutor(2) as threads:
+        for writing in [threads.submit(write_whole, path, content) for content in (b"one", b"two")]:
+            writing.result()
+    assert path.read_bytes() in (b"one", b"two")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["summary.json"]
+
+
+RUNNING = Summary("r", "send", "running", None, {"read": 1}, 0, 0, 0, 0.0, 0.0, [], Files())
+FINAL = replace(RUNNING, state="finished")
+
+
+def test_a_running_summary_that_is_still_being_written_does_not_overwrite_the_final_one(
+    tmp_path, monkeypatch
+):
+    is_writing, may_go_on, sync = Event(), Event(), os.fsync
+
+    def synced(descriptor):
+        is_writing.set()
+        assert may_go_on.wait(60)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    file = SummaryFile(tmp_path / "summary.json")
+    with ThreadPoolExecutor(2) as threads:
+        running = threads.submit(file.write, RUNNING)
+        assert is_writing.wait(60)
+        final = threads.submit(file.write, FINAL)
+        may_go_on.set()
+        running.result()
+        final.result()
+    file.write(RUNNING)
+    assert b'"state": "finished"' in (tmp_path / "summary.json").read_bytes()
     assert [entry.name for entry in tmp_path.iterdir()] == ["summary.json"]
 
 

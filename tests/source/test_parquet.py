@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import uuid
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -254,3 +255,38 @@ def test_a_long_cell_beside_one_that_is_no_number_counts_whole(tmp_path: Path) -
         return pa.table({"x": pa.array([float("nan")]), "s": pa.array(["y" * 500 + text])})
 
     assert fingerprint_in(tmp_path, table("a")).digest != fingerprint_in(tmp_path, table("b")).digest
+
+
+@pytest.mark.parametrize("where", ["column", "member"])
+def test_a_name_that_is_not_utf8_is_refused_in_one_sentence(
+    tmp_path: Path, read: Callable[..., Any], where: str
+) -> None:
+    values = pa.array(["a"]) if where == "column" else pa.array([{"QQQQQQ": 1}])
+    pq.write_table(pa.table({"QQQQQQ" if where == "column" else "x": values}), tmp_path / "a.parquet")
+    data = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(data.replace(b"QQQQQQ", b"QQ\xe8\xffQQ"))
+    with pytest.raises(SourceError, match=r"a\.parquet: a Parquet file .*not UTF-8"):
+        read(tmp_path / "a.parquet")
+
+
+def test_a_text_that_is_not_utf8_costs_its_row_only(tmp_path: Path, read: Callable[..., Any]) -> None:
+    table = pa.table({"x": pa.array(["one", "QQQQQQ", "three"])})
+    pq.write_table(table, tmp_path / "a.parquet", use_dictionary=False, compression="none")
+    data = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(data.replace(b"QQQQQQ", b"QQ\xe8\xffQQ"))
+    got = read(tmp_path / "a.parquet")
+    assert (len(got.rows), [flaw.row for flaw in got.bad]) == (2, [2])
+
+
+def test_no_damage_to_a_file_is_anything_but_a_source_error_or_rows_that_are_unreadable(
+    tmp_path: Path, read: Callable[..., Any]
+) -> None:
+    stamp = pa.array([MOMENT] * 3, pa.timestamp("us", "Asia/Seoul"))
+    table = pa.table({"text": ["a", "b", "c"], "when": stamp, "in": [{"n": 1}, {"n": 2}, None]})
+    pq.write_table(table, tmp_path / "whole.parquet", compression="none")
+    whole = (tmp_path / "whole.parquet").read_bytes()
+    for at in range(4, len(whole) - 8, 7):
+        damaged = bytes([*whole[:at], whole[at] ^ 0xFF, *whole[at + 1 :]])
+        (tmp_path / "a.parquet").write_bytes(damaged)
+        with suppress(SourceError):
+            read(tmp_path / "a.parquet")
