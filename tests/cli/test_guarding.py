@@ -66,7 +66,7 @@ def test_where_the_file_system_keeps_no_modes_the_plan_says_so(desk, monkeypatch
 
 
 def open_to_all(folder):
-    def opened(dir):  # noqa: A002 - the name of the real one
+    def opened(dir):
         path = folder / "probe"
         path.touch()
         path.chmod(0o777)
