@@ -91,12 +91,13 @@ def resend(
 
     Takes rejected, exhausted and invalid rows; ambiguous ones only with --only ambiguous.
     """
-    from replay.pipeline import aim, run_to_resend
+    from replay.pipeline import aim, ledger_aimed_at, run_to_resend
 
     started = time.monotonic()
     folder, what = run_to_resend(run_or_file, sending.runs, sending.ledger_given)
     aimed = aim(folder, run_or_file, sending.url, sandbox=sending.sandbox)
-    sending = replace(sending, url=aimed.url, sandbox=aimed.sandbox)
+    ledger = ledger_aimed_at(folder, sending.runs, sending.ledger)
+    sending = replace(sending, url=aimed.url, sandbox=aimed.sandbox, ledger=ledger)
     if understanding.map_ is not None:
         sending = replace(sending, new_mapping=True)
     command = Command("resend", sending, talking, started, aim=aimed)

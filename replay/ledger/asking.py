@@ -110,6 +110,11 @@ def runs_in_order(store: Store) -> list[str]:
     return [str(name) for (name,) in store.ask("SELECT name FROM runs ORDER BY id")]
 
 
+def open_runs(store: Store) -> list[str]:
+    """The names of the runs that are not ended: they live, or died and were not looked at since."""
+    return [str(name) for (name,) in store.ask("SELECT name FROM runs WHERE is_open")]
+
+
 def runs_known(store: Store) -> int:
     """How many runs the ledger knows."""
     return int(store.one("SELECT count(*) FROM runs"))

@@ -1,6 +1,6 @@
 """The story: read, map, judge, send, write down. The only room that knows the order of the stages."""
 
-from replay.pipeline.aiming import Aim, aim, other_environment
+from replay.pipeline.aiming import Aim, aim, ledger_aimed_at, other_environment
 from replay.pipeline.api import (
     as_read,
     check,
@@ -65,6 +65,7 @@ __all__ = [
     "key_is_known",
     "key_of_file",
     "known_before",
+    "ledger_aimed_at",
     "look_at",
     "make_job",
     "make_plan",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from replay import hackle
 from replay.errors import UsageError
 from replay.ledger import (
+    FILE_NAME,
     Destination,
     environment_of,
     find_target,
@@ -16,9 +17,12 @@ from replay.ledger import (
     run_id,
     target_of,
 )
-from replay.settings import check_url, show_url
+from replay.pipeline.resuming import ledger_of
+from replay.settings import Postgres, check_url, parse_ledger, show_url
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from replay.ledger import Store
     from replay.pipeline.choosing import Known
     from replay.report import RunFolder
@@ -70,6 +74,27 @@ def aim(folder: RunFolder | None, name: str, url: str | None, *, sandbox: bool) 
             f"--url {went}…"
         )
     return Aim(url or went, False, folder.run, sent_to, url_typed=url is not None)
+
+
+def ledger_aimed_at(folder: RunFolder | None, runs: Path, typed: str | None) -> str | None:
+    """The ledger of a resend: the one typed, else its run's own; None for the one in the runs folder.
+
+    Another ledger knows neither what was delivered since nor which key opens the run's target.
+    """
+    if typed is not None or folder is None:
+        return typed
+    record = folder.read_record()
+    kept = parse_ledger(str(record["ledger"]))
+    if isinstance(kept, Postgres):
+        if record.get("ledger_had_more"):
+            raise UsageError(
+                f"The address of the ledger of run {folder.run} had options, which are not kept. "
+                f"Give it again: --ledger '{kept}?…'"
+            )
+        return str(kept)
+    usual = (runs / FILE_NAME).resolve()
+    moved = folder.path.resolve().parent / kept.name
+    return None if usual in (kept, moved) else str(ledger_of(folder))
 
 
 def bound_to_run(store: Store, destination: Destination, run: str, *, is_typed: bool = False) -> Destination:

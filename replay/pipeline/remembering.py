@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from replay.errors import StorageError, UsageError
-from replay.ledger import is_live_run, rows_recorded
+from replay.ledger import is_live_run, open_runs, recover_dead, rows_recorded
 from replay.report import all_runs, has_reached_a_target, recorded_before
 from replay.settings import Postgres, parse_ledger
 
@@ -42,6 +42,9 @@ def refuse_forgotten(store: Store | None, settings: RunSettings) -> None:
     is no ledger. A rehearsal in a sandbox sends nothing twice. Raises UsageError.
     """
     found = [] if settings.sandbox else list(_forgotten(store, settings))
+    if found and store is not None and not settings.dry_run:
+        recover_dead(store)  # what runs that died had in flight is recorded by that
+        found = list(_forgotten(store, settings))
     if not found:
         return
     if not settings.accept_ledger:
@@ -56,8 +59,13 @@ def _forgotten(store: Store | None, settings: RunSettings) -> Iterator[Forgotten
     runs = [(folder, _record(folder), recorded_before(folder)) for folder in all_runs(settings.runs)]
     known = {} if store is None else rows_recorded(store)
     identity = "" if store is None else store.identity
+    unended = set(open_runs(store)) if store is not None and settings.dry_run else ()
     for folder, record, rows in runs:
-        if record.get("url") in (None, "sandbox") or not _names(record, identity, settings):
+        if (
+            folder.run in unended
+            or record.get("url") in (None, "sandbox")
+            or not _names(record, identity, settings)
+        ):
             continue
         knows = known.get(folder.run, _UNKNOWN)
         if knows >= rows or (knows == _UNKNOWN and not has_reached_a_target(folder)):

@@ -117,6 +117,19 @@ def test_a_failed_file_of_an_unknown_run_needs_an_address(desk, failed, tmp_path
     assert not failed.origin.requests
 
 
+def test_a_resend_is_written_into_the_ledger_of_its_run(desk):
+    """Another one does not know which rows were delivered since, so the next resend would double them."""
+    desk.numbered(4)
+    with Server(refuse(3)) as server:
+        assert desk.send(server, "--ledger", "own.sqlite").code == 3
+        server.origin.answers = ACCEPT
+        for rows in (1, 0):
+            ended = desk.type("resend", desk.runs[0].name, *COMMON)
+            assert (ended.code, ended.rows["delivered"]) == (0, rows)
+        assert len(server.bodies) == 4
+    assert not (desk.folder / "replay-runs" / "ledger.sqlite").exists()
+
+
 @pytest.fixture
 def stopped(desk):
     """A server that the first five of nine rows reached before the run was stopped."""
