@@ -56,8 +56,6 @@ from replay.ledger.asking import (
     has_arrived,
     has_words,
     is_live_run,
-    knows_old_contents,
-    lacks_part,
     last_mapping,
     mappings_delivered,
     open_runs,
@@ -75,7 +73,16 @@ from replay.ledger.asking import (
 )
 from replay.ledger.base import Store
 from replay.ledger.book import Book
-from replay.ledger.contents import Content, FirstRows, Resolved, beginnings, lengths, resolve
+from replay.ledger.contents import (
+    Content,
+    FirstRows,
+    Resolved,
+    beginnings,
+    knows_old_contents,
+    lacks_part,
+    lengths,
+    resolve,
+)
 from replay.ledger.ends import NO_SLOT
 from replay.ledger.heads import KEPT_ROWS, SHARED_ROWS, entry
 from replay.ledger.history import History, Past

@@ -9,7 +9,6 @@ from replay.errors import BusyError
 from replay.ledger import spans
 from replay.ledger.batches import PLACE_BYTES
 from replay.ledger.recovery import window_path
-from replay.ledger.schema import OLD_FORMAT
 from replay.reasons import parted
 from replay.records import Outcome, Result
 
@@ -37,16 +36,6 @@ def has_any_arrived(store: Store, target: int, contents: Iterable[int]) -> bool:
     """Whether any row of some contents was delivered to a target, or is ambiguous there."""
     copies = (copy_of(store, target, content) for content in contents)
     return any(copy is not None and has_arrived(store, copy) for copy in copies)
-
-
-def lacks_part(store: Store, content: int) -> bool:
-    """Whether a content was recorded by format 1, which did not say which part of it was read."""
-    return bool(store.one("SELECT format FROM contents WHERE id = ?", content) == OLD_FORMAT)
-
-
-def knows_old_contents(store: Store) -> bool:
-    """Whether any content was recorded by format 1."""
-    return store.one("SELECT 1 FROM contents WHERE format = ? LIMIT 1", OLD_FORMAT) is not None
 
 
 def was_reached(store: Store, target: int) -> bool:

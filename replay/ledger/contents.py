@@ -113,6 +113,16 @@ def lengths(store: Store) -> list[int]:
     return [int(length) for (length,) in store.ask("SELECT DISTINCT length FROM versions WHERE grows")]
 
 
+def lacks_part(store: Store, content: int) -> bool:
+    """Whether a content was recorded by format 1, which did not say which part of it was read."""
+    return bool(store.one("SELECT format FROM contents WHERE id = ?", content) == OLD_FORMAT)
+
+
+def knows_old_contents(store: Store) -> bool:
+    """Whether any content was recorded by format 1: those have the first ids."""
+    return bool(store.one("SELECT format FROM contents ORDER BY id LIMIT 1") == OLD_FORMAT)
+
+
 def resolve(store: Store, content: Content) -> Resolved:
     """Which known content this is: one of the same bytes, one that it continues, or one it is cut from."""
     known = _seen(store, content)
@@ -176,7 +186,7 @@ def _seen(store: Store, content: Content) -> int | None:
     if content.older is None:
         return None
     known = _seen(store, content.older)
-    return known if known is not None and _is_old(store, known) else None
+    return known if known is not None and lacks_part(store, known) else None
 
 
 def _continued(store: Store, content: Content) -> int | None:
@@ -194,16 +204,12 @@ def _continued(store: Store, content: Content) -> int | None:
     if content.older is None:
         return None
     known = _continued(store, replace(content.older, first=content.first))
-    return known if known is not None and _is_old(store, known) else None
+    return known if known is not None and lacks_part(store, known) else None
 
 
 def _header_alone(content: Content) -> str:
     """The head that format 1 kept of contents without a row: none is such a one grown."""
     return content.first.old_heads[0] if content.first is not None and content.first.old_heads else ""
-
-
-def _is_old(store: Store, content: int) -> bool:
-    return bool(store.one("SELECT format FROM contents WHERE id = ?", content) == OLD_FORMAT)
 
 
 def _changed(store: Store, content: Content, alike: list[tuple[int, bytes]]) -> tuple[int, ...]:
@@ -230,7 +236,7 @@ def _begun_with(store: Store, content: Content) -> set[int]:
 def _old_with_head(store: Store, content: Content) -> set[int]:
     """Contents of format 1 that share their first rows: it kept a digest of 20 of them, or of all."""
     heads = content.first.old_heads[1:] if content.first is not None else ()
-    if not heads or store.one("SELECT 1 FROM contents WHERE format = ? LIMIT 1", OLD_FORMAT) is None:
+    if not heads or not knows_old_contents(store):
         return set()
     found = store.ask(
         "SELECT DISTINCT content, head FROM versions AS here JOIN contents ON contents.id = content"

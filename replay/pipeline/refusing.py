@@ -83,7 +83,7 @@ def refuse_other_reading(
             )
             raise UsageError(
                 f"{name}: rows of it were sent by run {run}, which read it in another way: its rows begin on "
-                f"other lines now, and would be taken for one another. {way_out}: run.toml of {run} has them."
+                f"other lines now, and would be taken for one another. {way_out}; run.toml of {run} has them."
             )
 
 
@@ -99,9 +99,9 @@ def refuse_changed(name: str, job: Job, identity: Identity, known: Known) -> Non
     if resolved.id is None:
         if has_any_arrived(known.store, known.target, resolved.changed_from):
             raise UsageError(
-                f"{name}: rows of a file that begins like this one were delivered, but this one goes on "
-                "otherwise: sending it would send rows twice. To correct rows that failed, fix the failed "
-                "file of their run and `replay resend` it; put new rows into a file of their own."
+                f"{name}: rows of a file that begins like this one were delivered, but this one differs from "
+                "it before its end: sending it would send rows twice. To correct rows that failed, fix the "
+                "failed file of their run and `replay resend` it; put new rows into a file of their own."
             )
         return
     if not known.new_mapping and comes_with_other_mapping(job, identity, known):
@@ -129,8 +129,10 @@ def refuse_beginnings(planned: SourcePlan, earlier: Sequence[SourcePlan]) -> Non
             continue
         if other.opening != planned.opening:
             continue
-        shorter, longer = sorted((other, planned), key=lambda source: source.fingerprint.length)
-        if shorter.rows and _begins_with(longer, shorter):
+        shorter, longer = sorted(
+            (other, planned), key=lambda source: (source.rows, source.fingerprint.length)
+        )
+        if shorter.rows and (_has_rows_of(longer, shorter) or _begins_with(longer, shorter)):
             raise UsageError(
                 f"{longer.source.name} begins with all of {shorter.source.name}: its rows would be sent "
                 f"twice. Name {longer.source.name} alone."
@@ -148,6 +150,14 @@ def _refuse_forked(planned: SourcePlan, other: SourcePlan) -> None:
             f"{other.source.name} and {planned.source.name} both begin with a file that was sent before, and "
             "go on differently: which rows are new cannot be told. Send them one after the other."
         )
+
+
+def _has_rows_of(longer: SourcePlan, shorter: SourcePlan) -> bool:
+    """Whether all rows of the shorter one are the longer one's first, in whatever bytes."""
+    first, all_ = shorter.content.first, longer.content.first
+    if first is None or all_ is None or not first.entries or not first.are_all:
+        return False
+    return all_.entries.startswith(first.entries)
 
 
 def _begins_with(longer: SourcePlan, shorter: SourcePlan) -> bool:

@@ -18,6 +18,7 @@ def as_recorded_before(desk):
     digest = whole_digest(replay.Mapping.load(desk.folder / "map.toml"))
     with sqlite3.connect(desk.folder / "replay-runs" / "ledger.sqlite") as ledger:
         ledger.execute("UPDATE run_copies SET format = 1, mapping = ?", (digest,))
+    ledger.close()
 
 
 def message(ended):

@@ -155,6 +155,17 @@ def test_two_files_that_go_on_differently_from_a_delivered_one_are_refused_toget
         assert "go on differently" in message(both)
 
 
+def test_the_same_rows_in_other_bytes_are_refused_in_one_command(desk):
+    content = desk.numbered(5).read_bytes()
+    desk.write("other.csv", content.replace(b"\n", b"\r\n"))
+    with Server() as server:
+        both = desk.type(
+            "send", "rows.csv", "other.csv", "--map", "map.toml", "--url", server.url, "--yes", "--json"
+        )
+    assert (both.code, server.bodies) == (2, [])
+    assert "begins with all of" in message(both)
+
+
 @pytest.mark.parametrize(
     "how", [{"compression": "zstd"}, {"row_group_size": 3}, {"version": "1.0", "use_dictionary": False}]
 )
