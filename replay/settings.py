@@ -270,6 +270,7 @@ class SendSettings:
     """How rows are sent: pace, retries, order, and when to give up.
 
     `reached`: a row was delivered to the target before, so that a 2xx counts whatever its body says.
+    `goes_on`: an earlier session of the run delivered rows, so that refusals are not the destination's fault.
     """
 
     rate: float | None = 100.0
@@ -281,6 +282,7 @@ class SendSettings:
     max_outage: float = 600.0
     processes: int = 1
     reached: bool = False
+    goes_on: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.processes <= PROCESSES_MAX:

@@ -87,7 +87,7 @@ class Keeper:
         self._settings = settings
         self._task = task
         self._held = held
-        self._limits = Limits(settings.max_failures, State())
+        self._limits = Limits(settings.max_failures, State(), sees_all=not settings.goes_on)
         self._engine: Engine | None = None
         self._shares: list[Share] = []
         self._put: dict[int, Any] = {}  # the tasks of shares

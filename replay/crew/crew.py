@@ -89,7 +89,8 @@ class Crew:
         self._recorder = recorder
         self._announce = announce
         self._pace = pace
-        self._limits = Limits(MaxFailures(), State())  # the processes count failures themselves, in time
+        # the processes count failures themselves, in time
+        self._limits = Limits(MaxFailures(), State(), sees_all=not settings.goes_on)
         self._members: list[Member] = []
         self._attempts: dict[Member, News] = {}
         self._asked: asyncio.Queue[tuple[Member, list[Event]]] = asyncio.Queue()

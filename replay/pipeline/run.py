@@ -22,6 +22,7 @@ from replay.pipeline.places import places_of
 from replay.pipeline.record import keep_mask, run_record
 from replay.pipeline.recorder import Recorder
 from replay.pipeline.reporting import write_report
+from replay.records import Outcome
 from replay.report import Counts, Files, RunFolder, Summary, SummaryFile, keep_recorded, shown, typed
 from replay.sandbox import Sandbox, SandboxSettings
 from replay.sender import Sender
@@ -84,10 +85,11 @@ class Observer(Protocol):
         """Called once when the run stops before its end."""
 
 
-def _knowing(settings: RunSettings, store: Store, book: Book) -> RunSettings:
-    """The settings with what the ledger knows of the target."""
+def _knowing(settings: RunSettings, counts: Counts, store: Store, book: Book) -> RunSettings:
+    """The settings with what is known of the target, and of the run so far."""
     reached = was_reached(store, target_of(store, book.run))
-    return replace(settings, send=replace(settings.send, reached=reached))
+    goes_on = counts.rows[Outcome.DELIVERED] > 0
+    return replace(settings, send=replace(settings.send, reached=reached, goes_on=goes_on))
 
 
 class Silent:
@@ -192,7 +194,7 @@ class Run:
 
     async def _send(self, recorder: Recorder, store: Store, book: Book) -> Summary:
         async with AsyncExitStack() as stack:
-            settings = _knowing(await self._target(stack), store, book)
+            settings = _knowing(await self._target(stack), recorder.counts, store, book)
             pace = stack.enter_context(_pace(store, book, settings))
             sink = await stack.enter_async_context(HttpSink(settings.sink))
             announce = partial(self._announce, book)

@@ -20,9 +20,9 @@ SAME_REFUSALS: Final = 50
 class Limits:
     """Looks at how rows end. Refusals are kept as long as all rows of the run end with the same words.
 
-    The same but for what only one row or request has: an id, a time, a number, a value of the row.
-
-    `state` counts them, for all processes that share it; `sees_all`: every row of the run comes by here.
+    Words are the same where they differ in ids, times, numbers and values of the row alone.
+    `state` counts them, for all processes that share it; `sees_all`: every row of the run comes by here,
+    from its first on.
     """
 
     def __init__(self, max_failures: MaxFailures, state: State, *, sees_all: bool = True) -> None:

@@ -84,7 +84,7 @@ class Sender:
         self._order = Order(by_user=settings.order == "user", offer=offer, anew=room is not None)
         self._throttle = throttle
         self._gate = Gate(throttle, settings.concurrency, settings.max_outage, random)
-        limits = limits or Limits(settings.max_failures, State())
+        limits = limits or Limits(settings.max_failures, State(), sees_all=not settings.goes_on)
         self._settling = Settling(self._order, self._gate, settings, watcher, self.stop, limits)
         self._tasks: list[asyncio.Task[None]] = []
         self._free: set[asyncio.Task[None]] = set()  # tasks that leave nothing in doubt when cancelled

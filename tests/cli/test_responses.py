@@ -168,3 +168,12 @@ def test_reasons_are_read_from_compressed_bodies_and_named_charsets(desk):
     with Server([Reply(), packed, korean]) as server:
         ended = desk.send(server, "--concurrency", "1")
     assert {one["reason"] for one in ended.json["reasons"]} == {"400 too late", "422 없음"}
+
+
+def test_a_run_that_delivered_rows_goes_on_through_fifty_like_refusals(desk):
+    desk.numbered(61)
+    answers = itertools.chain([Reply(), Reply(401)], itertools.repeat(Reply(400, body=b"no")))
+    with Server(lambda *_: next(answers)) as server:
+        desk.send(server, "--concurrency", "1")
+        ended = desk.type("resume", "last", "--json", "--concurrency", "4")
+    assert (ended.json["state"], ended.rows["rejected"]) == ("finished", 60)
