@@ -28,6 +28,7 @@ from replay.pipeline.resuming import (
     run_named,
 )
 from replay.pipeline.run import Observer, Progress, Run, Silent, dry_run
+from replay.pipeline.scratch import scratch
 from replay.pipeline.settling import settle_run, standing
 from replay.pipeline.stages import Job
 from replay.pipeline.tally import RuleTally
@@ -73,6 +74,7 @@ __all__ = [
     "resumed_settings",
     "run_folder",
     "run_named",
+    "scratch",
     "send",
     "send_async",
     "settle_run",

@@ -51,6 +51,9 @@ def make_plan(
             if watch is not None:
                 watch(done + position, total)
         done += stamp_of(source)[0]
+        if watch is not None:
+            watch(done, total)  # a file without a row is read, too
+    refuse_beginnings(planning.plan.sources)
     planning.refuse_unseen()
     return planning.plan
 
@@ -97,7 +100,6 @@ class _Planning:
         return identity
 
     def _add(self, planned: SourcePlan) -> None:
-        refuse_beginnings(planned, self.plan.sources)
         self._chooser.cover(planned.uid, planned.rows)
         self.plan.sources.append(planned)
 

@@ -62,21 +62,32 @@ def refuse_changed(name: str, job: Job, identity: Identity, known: Known) -> Non
         )
 
 
-def refuse_beginnings(planned: SourcePlan, earlier: Sequence[SourcePlan]) -> None:
-    """Refuse two sources of one command of which one begins with the other: rows would be sent twice."""
-    for other in earlier:
-        if other.uid == planned.uid or other.opening != planned.opening:
-            continue
-        shorter, longer = sorted((other, planned), key=lambda source: source.fingerprint.length)
-        if shorter.rows and _begins_with(longer, shorter):
-            raise UsageError(
-                f"{longer.source.name} begins with all of {shorter.source.name}: its rows would be sent "
-                f"twice. Name {longer.source.name} alone."
-            )
+def refuse_beginnings(sources: Sequence[SourcePlan]) -> None:
+    """Refuse two sources of one command of which one begins with the other: rows would be sent twice.
+
+    Each source is read once more at most, however many begin with the same row.
+    """
+    alike: dict[str, list[SourcePlan]] = {}
+    for source in sources:
+        alike.setdefault(source.opening, []).append(source)
+    for group in alike.values():
+        if len(group) > 1:
+            _refuse_beginnings_among(group)
 
 
-def _begins_with(longer: SourcePlan, shorter: SourcePlan) -> bool:
-    """Whether the shorter one, its last line ended if need be, is how the longer one begins."""
-    beginnings = shorter.content.beginnings
-    marks = fingerprint_of(longer.source, longer.read, [length for length, _ in beginnings]).marks
-    return any(marks.get(length) == digest for length, digest in beginnings)
+def _refuse_beginnings_among(group: Sequence[SourcePlan]) -> None:
+    """The same for sources with one opening: each is compared with all shorter ones at once."""
+    shorter: dict[tuple[int, str], SourcePlan] = {}
+    for longer in sorted(group, key=lambda source: source.fingerprint.length):
+        lengths = {length for length, _ in shorter if length <= longer.fingerprint.length}
+        if lengths:
+            marks = fingerprint_of(longer.source, longer.read, lengths).marks
+            for beginning in marks.items():
+                other = shorter.get(beginning)
+                if other is not None and other.uid != longer.uid:
+                    raise UsageError(
+                        f"{longer.source.name} begins with all of {other.source.name}: its rows would be "
+                        f"sent twice. Name {longer.source.name} alone."
+                    )
+        if longer.rows:
+            shorter.update(dict.fromkeys(longer.content.beginnings, longer))
