@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,13 +70,13 @@ def check(
 ) -> int:
     """Read every row, map it, judge it by every rule; send nothing."""
     from replay import console
-    from replay.pipeline import CheckFiles, check_job, with_mask
+    from replay.pipeline import CheckFiles, check_job, scratch, with_mask
     from replay.report import DEFAULT_RUNS, salt_of
 
     if not talking.silent:
         console.show_settings(talking.given)
-    with tempfile.TemporaryDirectory() as folder:
-        job = _job(sources, understanding, reading, Path(folder))
+    with scratch() as folder:
+        job = _job(sources, understanding, reading, folder)
         job = with_mask(job, talking.mask or (), salt_of(Path(DEFAULT_RUNS), make=False))
         with console.reading(quiet=talking.silent) as watch:
             result = check_job(job, CheckFiles(written.problems, written.report, written.force), watch=watch)
@@ -100,8 +99,8 @@ def preview(
     from replay import console, pipeline
 
     check_url(showing.url)
-    with tempfile.TemporaryDirectory() as folder:
-        result = pipeline.preview(_job(sources, understanding, reading, Path(folder)), showing.rows)
+    with pipeline.scratch() as folder:
+        result = pipeline.preview(_job(sources, understanding, reading, folder), showing.rows)
     as_curl, url = showing.as_curl, showing.url
     requests = [pipeline.curl(body, url) if as_curl else body.decode() for body in result.bodies]
     if showing.as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,8 +69,8 @@ def draft_mapping(
     if not sources and drafting.preset is None:
         raise UsageError("Name a source to look at, or a preset (--list shows them): --preset NAME.")
     _check_output(drafting)
-    with tempfile.TemporaryDirectory() as folder:
-        found = pipeline.find_stored(sources or [], reading.settings(), Path(folder))
+    with pipeline.scratch() as folder:
+        found = pipeline.find_stored(sources or [], reading.settings(), folder)
         with console.reading(quiet=drafting.quiet) as watch:
             looking = pipeline.Looking(reading.settings(), time.monotonic, watch)
             draft = pipeline.draft(found, looking, drafting.preset)

@@ -28,9 +28,9 @@ ROWS: Final = 24  # of the terminal, as tqdm is told: a bar needs one, and some 
 
 @contextmanager
 def reading(*, quiet: bool) -> Iterator[Watch | None]:
-    """A bar of bytes while the sources are read; nothing where nobody looks."""
+    """A bar of bytes while the sources are read; without a terminal a line now and then."""
     if quiet or not sys.stderr.isatty():
-        yield None
+        yield None if quiet else ReadingLines()
         return
     units: dict[str, Any] = {"unit": "B", "unit_scale": True, "unit_divisor": 1024}
     with _bar_class()(desc="reading", leave=False, file=sys.stderr, nrows=ROWS, **units) as bar:
@@ -40,6 +40,21 @@ def reading(*, quiet: bool) -> Iterator[Watch | None]:
             bar.update(done - bar.n)
 
         yield watch
+
+
+class ReadingLines:
+    """Shows how far the sources are read as a plain line every ten seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._next = clock() + LINE_SECONDS
+
+    def __call__(self, done: int, total: int) -> None:
+        """Write a line if it is time."""
+        now = self._clock()
+        if now >= self._next:
+            self._next = now + LINE_SECONDS
+            say(f"reading: {100 * done // max(total, 1)} %, {done:,} of {total:,} bytes")
 
 
 @contextmanager

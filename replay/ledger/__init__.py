@@ -84,7 +84,7 @@ from replay.ledger.contents import (
     resolve,
 )
 from replay.ledger.ends import NO_SLOT
-from replay.ledger.heads import KEPT_ROWS, SHARED_ROWS, entry
+from replay.ledger.heads import KEPT_ROWS, SHARED_ROWS, entries_of, entry
 from replay.ledger.history import History, Past
 from replay.ledger.marks import Marks
 from replay.ledger.opening import Opening, Totals, begin, recover_dead, reopen, totals
@@ -134,6 +134,7 @@ __all__ = [
     "copy_of",
     "deal",
     "drop_news",
+    "entries_of",
     "entry",
     "environment_of",
     "find_target",

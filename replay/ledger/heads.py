@@ -25,6 +25,11 @@ def entry(digest: bytes, row: int) -> bytes:
     return digest[:_DIGEST_BYTES] + row.to_bytes(_NUMBER_BYTES, "big")
 
 
+def entries_of(rows: bytes) -> list[bytes]:
+    """The entries that make up the first rows of a content, one a row."""
+    return [rows[at : at + _ENTRY_BYTES] for at in range(0, len(rows), _ENTRY_BYTES)]
+
+
 def share_rows(one: bytes, other: bytes) -> bool:
     """Whether two contents share their first rows, or all that the shorter one has, but at least one."""
     rows = min(len(one) // _ENTRY_BYTES, len(other) // _ENTRY_BYTES, SHARED_ROWS)

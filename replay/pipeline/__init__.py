@@ -31,6 +31,7 @@ from replay.pipeline.resuming import (
     resumed_settings,
 )
 from replay.pipeline.run import Observer, Progress, Run, Silent, dry_run
+from replay.pipeline.scratch import scratch
 from replay.pipeline.settling import settle_run, standing
 from replay.pipeline.stages import Job
 from replay.pipeline.tally import RuleTally
@@ -83,6 +84,7 @@ __all__ = [
     "run_folder",
     "run_named",
     "run_to_resend",
+    "scratch",
     "send",
     "send_async",
     "settle_run",

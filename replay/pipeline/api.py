@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +18,7 @@ from replay.pipeline.ledgers import known_before, opened
 from replay.pipeline.masking import masked, with_mask
 from replay.pipeline.planning import make_plan
 from replay.pipeline.run import Run, dry_run
+from replay.pipeline.scratch import held, remove_abandoned, scratch
 from replay.pipeline.stages import Job
 from replay.report import DEFAULT_RUNS, RunFolder, Summary, new_run_id, open_runs, salt_of
 from replay.settings import (
@@ -89,8 +89,8 @@ def check(
     Raises UsageError, MappingError and SourceError, each in words.
     """
     settings = as_read(mapping, read or ReadSettings())
-    with tempfile.TemporaryDirectory() as folder:
-        job = make_job(find_stored(sources, settings, Path(folder)), mapping, settings, rules)
+    with scratch() as folder:
+        job = make_job(find_stored(sources, settings, folder), mapping, settings, rules)
         return check_job(with_mask(job, mask, salt_of(Path(DEFAULT_RUNS), make=False)))
 
 
@@ -213,11 +213,14 @@ def make_job(
 def run_folder(settings: RunSettings) -> Iterator[RunFolder]:
     """A new run's folder: of a dry run a temporary one, else kept once the run has written its record."""
     if settings.dry_run:
-        with tempfile.TemporaryDirectory() as temporary:
-            yield RunFolder(Path(temporary))
+        with scratch() as temporary:
+            yield RunFolder(temporary)
         return
-    folder = RunFolder.create(open_runs(settings.runs), new_run_id())
+    runs = open_runs(settings.runs)
+    remove_abandoned(runs, time.time())
+    folder = RunFolder.create(runs, new_run_id())
     try:
-        yield folder
+        with held(folder.path):
+            yield folder
     finally:
         folder.discard_unless_begun()

@@ -62,6 +62,9 @@ def make_plan(
             if watch is not None:
                 watch(done + position, total)
         done += stamp_of(source)[0]
+        if watch is not None:
+            watch(done, total)  # a file without a row is read, too
+    refuse_beginnings(planning.plan.sources)
     planning.refuse()
     return planning.plan
 
@@ -144,7 +147,6 @@ class _Planning:
         }
 
     def _add(self, planned: SourcePlan) -> None:
-        refuse_beginnings(planned, self.plan.sources)
         self._chooser.cover(planned.uid, planned.rows)
         self.plan.sources.append(planned)
 

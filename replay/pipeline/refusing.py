@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from hashlib import blake2b
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from replay.errors import SourceError, UsageError
-from replay.ledger import has_any_arrived, has_arrived, last_mapping, mappings_delivered
+from replay.ledger import entries_of, has_any_arrived, has_arrived, last_mapping, mappings_delivered
 from replay.pipeline.identity import is_still, of_part, part_of
 from replay.source import fingerprint_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from collections.abc import Mapping as Dict
-    from collections.abc import Sequence
 
     from replay.ledger import Reading, Store
     from replay.mapping import Mapping
@@ -119,50 +120,75 @@ def comes_with_other_mapping(job: Job, identity: Identity, known: Known) -> bool
     return has_arrived(known.store, copy) and not is_last_mapping(known.store, copy, job.mapping)
 
 
-def refuse_beginnings(planned: SourcePlan, earlier: Sequence[SourcePlan]) -> None:
-    """Refuse two sources of one command of which one begins with the other: rows would be sent twice."""
-    for other in earlier:
-        if part_of(other.read) != part_of(planned.read):
-            continue
-        if other.uid == planned.uid:
-            _refuse_forked(planned, other)
-            continue
-        if other.opening != planned.opening:
-            continue
-        shorter, longer = sorted(
-            (other, planned), key=lambda source: (source.rows, source.fingerprint.length)
-        )
-        if shorter.rows and (_has_rows_of(longer, shorter) or _begins_with(longer, shorter)):
+def refuse_beginnings(sources: Sequence[SourcePlan]) -> None:
+    """Refuse two sources of one command of which one begins with the other: rows would be sent twice.
+
+    Each source is read once or twice more at most, however many begin with the same row.
+    """
+    for group in _alike(sources, lambda source: source.uid):
+        _refuse_forked(group)
+    for group in _alike(sources, lambda source: source.opening):
+        _refuse_beginnings_among(group)
+
+
+def _alike(sources: Sequence[SourcePlan], key: Callable[[SourcePlan], str]) -> Iterator[list[SourcePlan]]:
+    """Sources of one part that share a key, where there are several, the shortest first."""
+    groups: dict[tuple[str, str], list[SourcePlan]] = {}
+    for source in sources:
+        groups.setdefault((part_of(source.read), key(source)), []).append(source)
+    for group in groups.values():
+        if len(group) > 1:
+            yield sorted(group, key=lambda source: (source.rows, source.fingerprint.length))
+
+
+def _refuse_forked(group: Sequence[SourcePlan]) -> None:
+    """Refuse sources that all continue one that was delivered, but not one another."""
+    whole = (source for source in group if source.rows and not source.resolved.is_cut)
+    for shorter, longer in pairwise(sorted(whole, key=lambda source: source.fingerprint.length)):
+        if shorter.fingerprint.digest != longer.fingerprint.digest and not _begins_with(longer, shorter):
             raise UsageError(
-                f"{longer.source.name} begins with all of {shorter.source.name}: its rows would be sent "
-                f"twice. Name {longer.source.name} alone."
+                f"{shorter.source.name} and {longer.source.name} both begin with a file that was sent before, "
+                "and go on differently: which rows are new cannot be told. Send them one after the other."
             )
 
 
-def _refuse_forked(planned: SourcePlan, other: SourcePlan) -> None:
-    """Refuse two sources that both go on from one that was delivered, each in its own way."""
-    shorter, longer = sorted((other, planned), key=lambda source: source.fingerprint.length)
-    is_cut = shorter.resolved.is_cut or longer.resolved.is_cut
-    if is_cut or shorter.fingerprint.digest == longer.fingerprint.digest or not shorter.rows:
-        return
-    if not _begins_with(longer, shorter):
-        raise UsageError(
-            f"{other.source.name} and {planned.source.name} both begin with a file that was sent before, and "
-            "go on differently: which rows are new cannot be told. Send them one after the other."
-        )
+def _refuse_beginnings_among(group: Sequence[SourcePlan]) -> None:
+    """Refuse, among sources with one opening, those that begin with all rows or all bytes of a shorter one."""
+    by_bytes: dict[tuple[int, str], SourcePlan] = {}
+    by_rows: dict[bytes, SourcePlan] = {}
+    for longer in group:
+        found = [by_rows[entry] for entry in _entries(longer) if entry in by_rows]
+        starts = _starts(longer, {length for length, _ in by_bytes})
+        found += [by_bytes[start] for start in starts if start in by_bytes]
+        for other in found:
+            if other.uid != longer.uid:
+                raise UsageError(
+                    f"{longer.source.name} begins with all of {other.source.name}: its rows would be sent "
+                    f"twice. Name {longer.source.name} alone."
+                )
+        if longer.rows:
+            by_bytes.update(dict.fromkeys(longer.content.beginnings, longer))
+        first = longer.content.first
+        if first is not None and first.are_all and first.entries:
+            by_rows[_entries(longer)[-1]] = longer
 
 
-def _has_rows_of(longer: SourcePlan, shorter: SourcePlan) -> bool:
-    """Whether all rows of the shorter one are the longer one's first, in whatever bytes."""
-    first, all_ = shorter.content.first, longer.content.first
-    if first is None or all_ is None or not first.entries or not first.are_all:
-        return False
-    return all_.entries.startswith(first.entries)
+def _entries(source: SourcePlan) -> list[bytes]:
+    """The entries of the first rows of a source; each names all rows up to its own."""
+    return [] if source.content.first is None else entries_of(source.content.first.entries)
 
 
 def _begins_with(longer: SourcePlan, shorter: SourcePlan) -> bool:
     """Whether the shorter one, its last line ended if need be, is how the longer one begins."""
     beginnings = shorter.content.beginnings
-    marks = fingerprint_of(longer.source, longer.read, [length for length, _ in beginnings]).marks
-    part = part_of(longer.read)
-    return any(length in marks and of_part(marks[length], part) == digest for length, digest in beginnings)
+    starts = set(_starts(longer, {length for length, _ in beginnings}))
+    return any(beginning in starts for beginning in beginnings)
+
+
+def _starts(source: SourcePlan, lengths: Collection[int]) -> list[tuple[int, str]]:
+    """The beginnings of a source with these lengths, as far as it has them."""
+    wanted = [length for length in lengths if length <= source.fingerprint.length]
+    if not wanted:
+        return []
+    marks, part = fingerprint_of(source.source, source.read, wanted).marks, part_of(source.read)
+    return [(length, of_part(marks[length], part)) for length in wanted if length in marks]

@@ -1,5 +1,7 @@
 """A source at an address: fetched beside the run, known by its address without what is secret in it."""
 
+import os
+
 import pytest
 from cli.desk import HEADER, MAP, Server, reply
 from source.shelf import Shelf
@@ -64,3 +66,22 @@ def test_a_file_that_cannot_be_had_stops_the_command_and_leaves_no_run(desk, she
     assert "there is no such file" in ended.json["error"]["message"]
     assert SECRET not in ended.out + ended.err
     assert desk.runs == []
+
+
+def test_the_plan_names_another_host_that_an_address_redirects_to(desk, shelf):
+    desk.write("map.toml", MAP)
+    to = shelf.url.replace("127.0.0.1", "localhost")
+    with Shelf(b"", redirects={"/rows.csv": f"{to}/rows.csv"}) as here:
+        ended = desk.type("send", f"{here.url}/rows.csv", "--map", "map.toml", "--dry-run")
+    assert f"{here.url}/rows.csv was fetched by way of localhost" in " ".join(ended.err.split()), ended
+
+
+def test_a_run_removes_the_download_that_a_killed_one_left(desk, shelf):
+    desk.write("map.toml", MAP)
+    left = desk.folder / "replay-runs/20260101-000000-00aa"
+    (left / "fetched").mkdir(parents=True)
+    (left / "fetched" / "1-rows.csv").write_text("half of it")
+    os.utime(left, (1, 1))
+    with Server(reply(lambda body: 200)) as server:
+        assert desk.send(server, source=address(shelf)).code == 0
+    assert not left.exists()
