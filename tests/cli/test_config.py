@@ -14,6 +14,7 @@ NEVER = (
     "yes",
     "again",
     "same-target",
+    "new-mapping",
     "on-ambiguous",
     "dry-run",
     "sandbox",
