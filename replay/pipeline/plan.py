@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from replay.pipeline.choosing import Chooser, Known
 from replay.report import Counts
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from replay.ledger import Content, Resolved
     from replay.pipeline.stages import Job
     from replay.pipeline.tally import Tally

@@ -15,6 +15,7 @@ NEVER = (
     "again",
     "same-target",
     "accept-ledger",
+    "new-mapping",
     "on-ambiguous",
     "dry-run",
     "sandbox",
