@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from replay import hackle
 from replay.console.words import clean, print_data, row, say, screen, table
-from replay.report import failed_rows, find_run, shown, typed, unreadable_rows
+from replay.report import UNREADABLE_FILE, RunFolder, failed_rows, shown, typed, unreadable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +39,8 @@ def _next_steps(summary: Summary) -> Iterator[str]:
         yield f"Records that could not be read: {summary.files.unreadable}"
     for path in _edited(summary):
         yield f"A failed file was edited, and is kept as it is. Send its values: replay resend {path}"
+    for repaired in sorted(Path(summary.files.folder or "").glob(f"{UNREADABLE_FILE}.edited*")):
+        yield f"Unreadable rows were repaired, and are kept so. Send them: replay resend {shown(repaired)}"
     rows, run = summary.rows, typed(str(summary.run), summary.files.folder or "")
     if rows["pending"]:
         yield f"{rows['pending']:,} rows are pending. Go on where it stopped: replay resume {run}"
@@ -62,8 +64,10 @@ def _edited(summary: Summary) -> list[str]:
     """The edited failed files of a run whose values were never sent."""
     from replay.pipeline import edited_unsent
 
-    folder = None if summary.files.folder is None else find_run(summary.files.folder, Path())
-    return [] if folder is None else [shown(path) for path in edited_unsent(folder)]
+    if summary.files.folder is None:
+        return []
+    folder = RunFolder(Path(summary.files.folder))
+    return [shown(path) for path in edited_unsent(folder)]
 
 
 def show_runs(summaries: list[dict[str, Any]], folder: Path) -> None:

@@ -13,6 +13,8 @@ from replay.records import Outcome
 from replay.report.folder import DEFAULT_RUNS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from replay.report.folder import RunFolder
 
 REASONS_MAX: Final = 1_000  # different reasons told one by one; the ledger knows all
@@ -165,16 +167,16 @@ def ended_summary(folder: RunFolder) -> Summary | None:
         return None  # somebody wrote in it; the ledger knows better
 
 
-def unreadable_rows(summary: dict[str, Any]) -> int:
+def unreadable_rows(summary: Mapping[str, Any]) -> int:
     """How many rows of a run could not be read: they are in a file of their own."""
     reasons = [reason for reason in summary.get("reasons") or () if reason["outcome"] == "invalid"]
-    return sum(reason["rows"] for reason in reasons if reason["reason"].startswith(_UNREADABLE))
+    return sum(int(reason["rows"]) for reason in reasons if reason["reason"].startswith(_UNREADABLE))
 
 
-def failed_rows(summary: dict[str, Any]) -> int:
+def failed_rows(summary: Mapping[str, Any]) -> int:
     """How many rows of a run are in its failed files, and taken by a resend: not the ambiguous ones."""
-    rows = summary["rows"]
-    return sum(rows[name] for name in ("rejected", "exhausted", "invalid")) - unreadable_rows(summary)
+    rows = sum(int(summary["rows"][name]) for name in ("rejected", "exhausted", "invalid"))
+    return rows - unreadable_rows(summary)
 
 
 _UNREADABLE: Final = ("row-unreadable:", "row-fields:")
