@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from replay import hackle
 from replay.console.words import clean, print_data, print_table, say
 from replay.report import (
+    UNREADABLE_FILE,
+    RunFolder,
     failed_rows,
-    find_run,
     odd_words,
     shown,
     typed,
@@ -52,6 +53,9 @@ def _next_steps(summary: Summary) -> Iterator[str]:
     for path in _edited(summary):
         file = typed_file(path, *owner)
         yield f"A failed file was edited, and is kept as it is. Send its values: replay resend {file}"
+    for repaired in sorted(Path(summary.files.folder or "").glob(f"{UNREADABLE_FILE}.edited*")):
+        file = typed_file(shown(repaired), *owner)
+        yield f"Unreadable rows were repaired, and are kept so. Send them: replay resend {file}"
     if rows["pending"]:
         yield f"{rows['pending']:,} rows are pending. {way_on(summary.stopped_by)}: replay resume {run}"
         if not rows["delivered"] and summary.stopped_by in ("destination", "outage"):
@@ -77,8 +81,10 @@ def _edited(summary: Summary) -> list[str]:
     """The edited failed files of a run whose values were never sent."""
     from replay.pipeline import edited_unsent
 
-    folder = None if summary.files.folder is None else find_run(summary.files.folder, Path())
-    return [] if folder is None else [shown(path) for path in edited_unsent(folder)]
+    if summary.files.folder is None:
+        return []
+    folder = RunFolder(Path(summary.files.folder))
+    return [shown(path) for path in edited_unsent(folder)]
 
 
 COUNTED: Final = ("rows", "delivered", "failed", "pending")

@@ -106,14 +106,19 @@ class Ids:
         self._flaws = Flaws()
         self._found: Flaws = Flaws()  # of the source at hand
         self._rows = self._noted = 0
+        self._without: list[tuple[int, int]] = []  # first line and number of rows of chunks without notes
 
     def begin(self, header: tuple[str, ...], name: str) -> None:
         """Begin with a source. Raises UsageError where its columns show that it is no failed file."""
-        self._found, self._rows, self._noted = Flaws(), 0, 0
+        self._found, self._rows, self._noted, self._without = Flaws(), 0, 0, []
         refuse_header(header, name, is_resend=self._is_resend)
 
     def add(self, name: str, chunk: Chunk) -> None:
         """Check the rows of a chunk."""
+        if not self._is_resend and not carries_notes(chunk):  # nearly always, so it costs nothing
+            if chunk.kind == "records" and len(chunk) and len(self._without) < FLAWS_SHOWN:
+                self._without.append((int(chunk.lines[0]), len(chunk)))
+            return
         places = np.flatnonzero(~blank_rows(chunk)).tolist()
         self._rows += len(places)
         notes = carried_notes(chunk, places) if carries_notes(chunk) else [{} for _ in places]
@@ -131,6 +136,8 @@ class Ids:
     def end(self, name: str) -> None:
         """End a source. Raises UsageError where none of its rows has a note, and the run is a resend."""
         if self._noted:
+            for line, rows in self._without:
+                self._found.add(name, line, f"this and {rows - 1:,} more rows have no {ID_COLUMN}")
             self._flaws.take(self._found)
         elif self._rows and self._is_resend:
             raise no_failed_file(name)
@@ -148,7 +155,10 @@ class Ids:
 
     def _add_named(self, name: str, uid: str, run: str, found: Sequence[tuple[int, int]]) -> None:
         rows, lines = np.array(found, dtype=np.int64).T
-        for place in np.flatnonzero(~self._known.has(uid, run, rows)).tolist():
+        is_known = self._known.has(uid, run, rows)
+        if not self._is_resend and not self._known.has_ledger:
+            is_known[:] = True  # a first run: no row was sent before
+        for place in np.flatnonzero(~is_known).tolist():
             self._found.add(
                 name, int(lines[place]), f"the ledger knows no failed row {uid}-{rows[place]}{_of(run)}"
             )
@@ -187,6 +197,11 @@ class _Known:
         self._store = store
         self._failed: dict[tuple[str, str], Seen | None] = {}
         self._runs: dict[str, int | None] = {}
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger to ask."""
+        return self._store is not None
 
     @property
     def advice(self) -> str:

@@ -87,7 +87,7 @@ def run_to_resend(
     return (meant[0] if meant else None), run_or_file
 
 
-def resend_job(  # noqa: PLR0913, PLR0917 - what a resend is told
+def resend_job(  # noqa: PLR0913, PLR0917 - the options of a resend
     run_or_file: str,
     runs: Path,
     mapping: Mapping | None,
@@ -154,7 +154,7 @@ def _run_of_file(path: Path) -> RunFolder | None:
 def runs_meant(
     files: Sequence[FailedFile], folder: RunFolder | None, runs: Path, store: Store | None
 ) -> list[RunFolder]:
-    """The runs that rows of these failed files belong to, the one that stands for them first.
+    """The runs that rows of these failed files belong to; the first is the one whose mapping is used.
 
     `folder`: the run that was asked for, if it was. A row belongs to the run that it names; where it names
     none, to the one in whose folder the file lies, else to the one that recorded it in the ledger.

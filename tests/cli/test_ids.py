@@ -123,7 +123,7 @@ def test_of_many_rows_without_an_id_a_few_are_named_and_the_others_are_counted(d
     assert "and 20 more" in usage_error(ended)
 
 
-def test_a_row_number_that_lost_its_cell_or_became_a_decimal_is_told_from_the_id(desk):
+def test_a_row_number_that_lost_its_cell_or_became_a_decimal_is_taken_from_the_id(desk):
     path = rejected(desk, 2, 5)
     edited(path, lambda rows: [rows[0] | {ROW: ""}, rows[1] | {ROW: "5.0"}])
     ended, sent = resent(desk)
@@ -161,7 +161,7 @@ def test_a_table_that_lost_its_column_of_ids_is_refused(desk, change, words):
         assert sent == []
 
 
-def test_columns_may_stand_in_another_order(desk):
+def test_columns_may_be_in_another_order(desk):
     path = rejected(desk, 2, 5)
     edited(path, lambda rows: [dict(sorted(row.items(), reverse=True)) for row in rows])
     ended, sent = resent(desk)

@@ -222,7 +222,7 @@ def test_standard_input_fails_into_stdin_csv(desk):
     assert memos(server) == ["row 2"]
 
 
-def test_invalid_rows_are_sent_once_they_are_mended(desk):
+def test_invalid_rows_are_sent_once_they_are_fixed(desk):
     desk.csv("buy,u1,1,fine", "buy,u2,none,bad", "buy,,3,nobody")
     with Server() as server:
         ended = desk.send(server)
