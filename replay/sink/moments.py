@@ -18,8 +18,8 @@ class State:
 
     Moments are in seconds of the clock, `low` is a pace (infinite where it was never lowered), `tried`
     and `failures` count rows, `halted` is not 0 once nothing may start any more. `reached`: 1 once a row is
-    known to have been delivered to the target, -1 once a 2xx was not believed, 0 before. Whoever reads one
-    number to write another does it within a `with` block.
+    known to have been delivered to the target, -1 once a 2xx was not believed, 0 before. A process that
+    reads one number to write another does so within a `with` block.
     """
 
     next: float
