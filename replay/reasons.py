@@ -62,7 +62,7 @@ def normalised(reason: str) -> str:
         words = words.rpartition(" ")[0] or words
     words = _NAMED_ID.sub(rf"\1\2{GAP}", _QUOTED.sub(GAP, words))
     words = _TOKEN.sub(_own_or_word, words)
-    words = _DATE_WORD.sub(GAP, _DATE_WORD.sub(GAP, words))  # a weekday stands before a month
+    words = _DATE_WORD.sub(GAP, _DATE_WORD.sub(GAP, words))  # a weekday comes before a month
     return status + _GAPS.sub(GAP, words)
 
 
@@ -148,7 +148,7 @@ def _without_one(reason: str, value: str) -> str:
 
 
 def _continues(text: str, start: int, end: int) -> bool:
-    """Whether what stands there is a part of a longer word."""
+    """Whether this part of the text belongs to a longer word."""
     return (start > 0 and text[start - 1].isalnum()) or (end < len(text) and text[end].isalnum())
 
 

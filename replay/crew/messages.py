@@ -82,7 +82,7 @@ class Ended(msgspec.Struct, array_like=True):
 
     @property
     def result(self) -> Result:
-        """How it ended; of delivered rows only those are told so whose answer reports a failure."""
+        """How it ended; of delivered rows only those come this way whose answer reports a failure."""
         failure = self.outcome is Outcome.DELIVERED
         return Result(self.outcome, self.status, self.attempts, self.reason, self.group, failure)
 
