@@ -212,7 +212,7 @@ class Run:
             raise fault
         return summary
 
-    def _sender_of(  # noqa: PLR0913 - what a sender stands between
+    def _sender_of(
         self,
         settings: RunSettings,
         sink: HttpSink,
@@ -378,7 +378,7 @@ class Run:
 
 
 def _pace(store: Store, book: Book, settings: RunSettings) -> SharedPace:
-    """What this run shares its pace through: with all live runs of its ledger, on this machine, to its target.
+    """What this run shares its pace through: with all live runs of its ledger and machine to its target.
 
     A sandbox of its own is no other run's target, and the workers of a cluster are lent their turns.
     """

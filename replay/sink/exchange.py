@@ -9,15 +9,16 @@ A request leaves in this order: a connection is there, its slot of the rate is t
 and silent, the request is written. Nothing is awaited between the last three.
 
 aiohttp hands a connection on as soon as it looks open, parses head and body in one go, and reads any number
-of interim responses. A `Conversation` is stricter: it asks the system whether the connection is still open and
-silent; it parses a head by itself, so that nothing behind it can spoil it; and what arrives before the other
-side has received a byte of the request is no response to it.
+of interim responses. A `Conversation` is stricter: it asks the system whether the connection is still open
+and silent; it parses a head by itself, so that nothing behind it can spoil it; and what arrives before the
+other side has received a byte of the request is no response to it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import re
 import select
 import socket
@@ -88,6 +89,7 @@ class Conversation(ResponseHandler):
         self._patience = max(1, round(timeout * 1000)) if timeout else 0
         self._file = -1
         self._poll = select.poll()
+        self._sends_itself = False
         self._reads_head = False
         self._head_bytes = 0
         self._start = b""
@@ -105,18 +107,21 @@ class Conversation(ResponseHandler):
             return
         self._file = connection.fileno()
         self._poll.register(self._file, select.POLLIN)
+        self._sends_itself = transport.get_extra_info("sslcontext") is None
         if self._patience and hasattr(socket, "TCP_USER_TIMEOUT"):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self._patience)
 
     def is_silent(self) -> bool:
-        """Whether it is open and nothing lies there unasked, so that what comes next answers what is asked next."""
+        """Whether it is open and nothing lies there unasked: what comes next answers what is asked."""
         if not self.is_connected() or self.should_close:
             return False
         return self._file < 0 or not self._poll.poll(0)
 
     def ask(self, request: bytes) -> None:
         """Write a request; `read` gives its response."""
-        if self.is_fresh:  # one parser for all responses: what is left in it of an earlier one ends the connection
+        if (
+            self.is_fresh
+        ):  # one parser for all responses: what is left in it of an earlier one ends the connection
             self.set_response_params(
                 read_until_eof=True,
                 auto_decompress=False,
@@ -130,7 +135,19 @@ class Conversation(ResponseHandler):
         self._unproven = 0 if self.is_fresh else len(request)
         self.is_fresh = False
         assert self.transport is not None  # it is connected
-        self.transport.write(request)
+        sent = self._send(request) if self._sends_itself and not self.transport.get_write_buffer_size() else 0
+        if sent < len(request):
+            self.transport.write(request[sent:])
+
+    def _send(self, request: bytes) -> int:
+        """Hand over to the system at once what it takes; an event loop may wait to the end of its turn.
+
+        Meanwhile the server may close a connection that it still takes for idle.
+        """
+        try:
+            return os.write(self._file, request)
+        except OSError:
+            return 0  # the transport meets the same, and reports it
 
     def reset(self) -> None:
         """End the connection, and drop what was written and not received: closed, it would still be sent."""
@@ -308,13 +325,14 @@ class Exchange:
         rate counts for neither. Raises one of FOREIGN where no response came, and `veto`. Cancelled, nothing
         leaves that had not begun to.
         """
+        request = post.written(body)
         connection = await post.idle()
         if connection is None or not self._leaves_at_once(conversation(connection)):
             connection = await self._ready(post, limits, connection)
         talk = conversation(connection)
         with limits():
             try:
-                self._write(talk, post.written(body))
+                self._write(talk, request)
                 await self._hear(talk)
                 is_through = talk.transport is None or not talk.transport.get_write_buffer_size()
             except BaseException:
@@ -411,8 +429,8 @@ def conversation(connection: Connection) -> Conversation:
 async def _settled(talk: Conversation) -> bool:
     """Whether a connection is open and silent.
 
-    Bytes that lie unread need not be a response: TLS hands out its tickets after the handshake. The loop reads
-    them; what is left then was said to us, or is the end.
+    Bytes that lie unread need not be a response: TLS hands out its tickets after the handshake. The loop
+    reads them; what is left then was said to us, or is the end.
     """
     for _ in range(_TURNS):
         if talk.is_silent():
