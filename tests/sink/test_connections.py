@@ -16,7 +16,7 @@ from sink.origin import Origin, Raw, Reply
 from sink.test_http import BODY, CERTIFICATE, EMPTY, HEAD, LONG, SHORT, Wire, answers_of, sink_to
 
 from replay.sink import Answer, HttpSink, Meaning
-from replay.sink.exchange import HEAD_BYTES_MAX, HEAD_LINES_MAX, INTERIM_MAX, Conversation
+from replay.sink.conversation import HEAD_BYTES_MAX, HEAD_LINES_MAX, INTERIM_MAX, Conversation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
