@@ -186,7 +186,7 @@ async def _interruptible(run: Run, store: Store, started: float) -> Summary:
 
 
 def _interrupt(run: Run, terminals: Sequence[int]) -> None:
-    """Stop the run. A terminal that hung up takes no words any more: they go nowhere, and the run ends as usual."""
+    """Stop the run. A terminal that hung up takes no words any more: they go nowhere, the run ends well."""
     for terminal in terminals:
         if not os.isatty(terminal):
             os.dup2(os.open(os.devnull, os.O_WRONLY), terminal)

@@ -70,8 +70,8 @@ class Recorder(Protocol):
 class Crew:
     """Sends a run's events through processes of their own until they end or the run is stopped.
 
-    `window` is the descriptor of the ledger's window, `pace` that of the pace that all live runs to the target
-    keep together; `announce` writes down that rows are about to be sent.
+    `window` is the descriptor of the ledger's window, `pace` that of the pace that all live runs to the
+    target keep together; `announce` writes down that rows are about to be sent.
     """
 
     def __init__(

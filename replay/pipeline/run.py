@@ -393,7 +393,7 @@ class Run:
 
 
 def _pace(store: Store, book: Book, settings: RunSettings) -> SharedPace:
-    """What this run shares its pace through: with all live runs of its ledger, on this machine, to its target.
+    """What this run shares its pace through: with all live runs of its ledger and machine to its target.
 
     A sandbox of its own is no other run's target, and the workers of a cluster are lent their turns.
     """

@@ -1,7 +1,7 @@
 """Time limits for many attempts of the same length: one timer for all, where each would cost its own.
 
-A process that was suspended, or busy, finds its limits passed before it has read what arrived meanwhile. So the
-loop reads first: a limit that has passed cuts off only what is still waiting some turns of the loop later.
+A process that was suspended, or busy, finds its limits passed before it has read what arrived meanwhile. So
+the loop reads first: a limit that has passed cuts off what is still waiting some turns of the loop later.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
-"""The numbers that senders share: those of a run, in one process or in several through a mapped file, and those
-of all live runs to one target.
+"""The numbers that senders share: those of one run, and those of all live runs to one target.
+
+In one process they are an object, in several a file that all of them map.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ import struct
 import time
 from contextlib import contextmanager
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import TracebackType
 
 
@@ -125,8 +126,8 @@ class SharedState(State):
 class SharedPace:
     """The pace of all live runs to one target: one state, at the lowest rate that any of them asked for.
 
-    At `place` lies the file that all of them map; beside it each has one with its own interval, locked as long
-    as it lives. So a run that is killed stops counting, and what it leaves is removed by the next that looks.
+    At `place` lies the file that all of them map; beside it each has one with its own interval, locked as
+    long as it lives. So a run that is killed stops counting, and the next that looks removes what it left.
     A run that finds no other alive begins with a fresh state: moments of an earlier boot mean nothing.
     """
 

@@ -6,9 +6,9 @@ least k intervals less BURST_SECONDS away, so no window of a second holds more t
 (1 + BURST_SECONDS) x rate + 1 of them, however late a busy loop wakes the sleeper.
 
 A slot is taken right before the request is written, so the wait has two parts: `near`, until it is worth
-getting ready, and after that, with a connection in hand, `turn`. Those in the second line go before those in the
-first. In between, connections are opened at the same pace (`connects`): a destination that takes long to connect
-to does not hold up those that have a connection, and gets no storm of them.
+getting ready, and after that, with a connection in hand, `turn`. Those in the second line go before those in
+the first. In between, connections are opened at the same pace (`connects`): a destination that takes long to
+connect to does not hold up those that have a connection, and gets no storm of them.
 
 Only the first of each line sleeps; when it goes, or is cancelled, the next one leads.
 """

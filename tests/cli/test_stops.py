@@ -374,3 +374,41 @@ def test_a_signal_before_anything_was_sent_leaves_nothing_behind(desk, number):
     code, out, err = ended(process)
     assert (code, json.loads(out)["error"]["kind"], err) == (130, "interrupted", "")
     assert {path.name for path in desk.folder.glob("replay-runs/*")} <= {".gitignore", "ledger.sqlite"}
+
+
+def test_the_plan_of_a_long_run_says_how_it_outlives_the_terminal(desk):
+    desk.numbered(20)
+    typed = ("send", "rows.csv", "--map", "map.toml", "--dry-run", "--rate")
+    assert "nohup" in desk.type(*typed, "60/h").err
+    assert "nohup" not in desk.type(*typed, "20/s").err
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_two_live_runs_to_one_target_keep_the_lowest_rate_together(desk, processes):
+    desk.numbered(2_000, "first.csv")
+    desk.csv(*(f"buy,other{n},{n},other {n}" for n in range(40)), name="second.csv")
+    common = ("--map", "map.toml", "--yes", "--json", "--concurrency", "8")
+    with Server() as server:
+        environment = {"HACKLE_API_KEY": KEY}
+        first = desk.spawn(
+            "send", "first.csv", *common, "--url", server.url, "--rate", "50/s",
+            "--processes", processes, env=environment,
+        )  # fmt: skip
+        while len(server.bodies) < 5:
+            assert first.poll() is None
+            time.sleep(0.01)
+        second = desk.spawn(
+            "send", "second.csv", *common, "--url", server.url, "--rate", "20/s", env=environment
+        )
+        assert ended(second)[0] == 0
+        first.send_signal(signal.SIGINT)
+        assert ended(first)[0] == 130
+        requests = server.origin.requests
+    theirs = [place for place, request in enumerate(requests) if b"other" in request.body]
+    together = requests[theirs[0] : theirs[-1] + 1]
+    assert len(together) > len(theirs) == 40
+    seconds = together[-1].at - together[0].at
+    assert len(together) <= 1.02 * 20 * seconds + 1 + 20 * ON_THE_WAY
+
+
+ON_THE_WAY = 0.5  # seconds that a request may take to be seen, on a busy machine

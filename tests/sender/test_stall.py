@@ -1,4 +1,4 @@
-"""What waits while connecting stalls does not leave at once when it goes on: the rate counts when bytes leave."""
+"""What waits while connecting stalls does not leave all at once when it goes on."""
 
 from __future__ import annotations
 

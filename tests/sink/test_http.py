@@ -20,8 +20,9 @@ from yarl import URL
 from replay.errors import AuthError, StorageError
 from replay.settings import SinkSettings
 from replay.sink import Answer, HttpSink, Meaning
+from replay.sink.conversation import Conversation
 from replay.sink.deadlines import Deadlines
-from replay.sink.exchange import Conversation, Exchange, Post
+from replay.sink.exchange import Exchange, Post
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
