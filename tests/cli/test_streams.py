@@ -20,7 +20,7 @@ COMMANDS = {  # each with the exit code that it has when its streams are fine, a
     "resume": (3, True, "resume", "RUN"),
     "resend": (3, True, "resend", "RUN", "--sandbox", "--yes"),
     "settle": (2, False, "settle", "RUN", "--as", "delivered"),
-    "sandbox": (1, False, "sandbox", "--port", "0", "--accepted", "nowhere/accepted.jsonl"),
+    "sandbox": (2, False, "sandbox", "--port", "0", "--accepted", "nowhere/accepted.jsonl"),
     "help": (0, True, "--help"),
     "an error as JSON": (2, True, "check", "missing.csv", "--json"),
 }
