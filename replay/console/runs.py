@@ -61,7 +61,8 @@ def _next_steps(summary: Summary) -> Iterator[str]:
         if not rows["delivered"] and summary.stopped_by in ("destination", "outage"):
             yield "The run keeps its address. If that is wrong, send the sources again with the right --url."
     if (failed := failed_rows(summary.as_dict())) and summary.files.failed:
-        yield f"Fix the {failed:,} failed rows there, or leave them, and send them again: replay resend {resent}"
+        what = f"Fix the {failed:,} failed rows there, or leave them, and send them again"
+        yield f"{what}: replay resend {resent}"
     unreadable = unreadable_rows(summary.as_dict())
     if unreadable and summary.files.unreadable is not None:
         file = typed_file(summary.files.unreadable, *owner)

@@ -147,13 +147,13 @@ def _refuse_forked(group: Sequence[SourcePlan]) -> None:
     for shorter, longer in pairwise(sorted(whole, key=lambda source: source.fingerprint.length)):
         if shorter.fingerprint.digest != longer.fingerprint.digest and not _begins_with(longer, shorter):
             raise UsageError(
-                f"{shorter.source.name} and {longer.source.name} both begin with a file that was sent before, "
-                "and go on differently: which rows are new cannot be told. Send them one after the other."
+                f"{shorter.source.name} and {longer.source.name} both begin with a file that was sent "
+                "before, and go on differently: which rows are new cannot be told. Send them one after the other."
             )
 
 
 def _refuse_beginnings_among(group: Sequence[SourcePlan]) -> None:
-    """Refuse, among sources with one opening, those that begin with all rows or all bytes of a shorter one."""
+    """Refuse, among sources with one opening, those that begin with all rows or bytes of a shorter one."""
     by_bytes: dict[tuple[int, str], SourcePlan] = {}
     by_rows: dict[bytes, SourcePlan] = {}
     for longer in group:

@@ -76,8 +76,9 @@ class Step:
 class Told:
     """What is known of a run: its summary and record, as they stand on the disk, and its course.
 
-    `typed`, `typed_resend`, `typed_unreadable`: what names the run, or its unreadable rows, in a command. `standing`: `killed` where it was, `live`
-    while it is at work. `masked`: the fields whose values are hashed. `remarks`: what could not be found out.
+    `typed`, `typed_resend`, `typed_unreadable`: what names the run, or its unreadable rows, in a command.
+    `standing`: `killed` where it was, `live` while it is at work. `masked`: the fields whose values are
+    hashed. `remarks`: what could not be found out.
     """
 
     summary: Mapping[str, Any]

@@ -87,4 +87,4 @@ def test_a_server_that_resets_all_it_has_read_for_a_while_is_let_alone() -> None
     assert sender.stopped_by is None
     judge(origin, witness)
     ambiguous = Counter(witness.outcomes().values())[Outcome.AMBIGUOUS]
-    assert ambiguous >= 20
+    assert ambiguous == len(origin.requests) - len(origin.delivered) > 0
