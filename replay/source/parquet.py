@@ -86,7 +86,7 @@ class ParquetReader(Reader):
         known = self._parquet.metadata.row_group(group)
         by_bytes = bounds.GATHERED_BYTES * known.num_rows // max(1, known.total_byte_size)
         by_cells = bounds.RECORD_CELLS // max(1, known.num_columns)
-        return max(1, min(bounds.RECORD_ROWS, by_cells, by_bytes))
+        return max(1, min(bounds.RECORD_ROWS, int(by_cells), int(by_bytes)))
 
     def _gather(self, batch: pa.RecordBatch, gathering: Gathering) -> None:
         try:
