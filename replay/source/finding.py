@@ -148,8 +148,12 @@ def _file(path: Path) -> Source:
 
 def _in_glob(pattern: str) -> Iterator[Source]:
     hits = [Path(hit) for hit in glob.glob(pattern, recursive=True)]  # noqa: PTH207 (Path.glob shows hidden files)
-    files = [path for path in hits if path.is_file() and path.suffix != ".toml"]
-    folders = [] if "**" in pattern else [path for path in hits if path.is_dir() and not _is_runs(path)]
+    files = [path for path in hits if not path.is_dir() and path.suffix != ".toml"]
+    folders = (
+        []
+        if pattern.rstrip("/").endswith("**")
+        else [path for path in hits if path.is_dir() and not _is_runs(path)]
+    )
     found = files + [path for folder in folders for path in _data_files(folder)]
     if not found:
         raise UsageError(f"{pattern}: no data file matches.")
@@ -168,7 +172,7 @@ def _in_folder(folder: Path) -> Iterator[Source]:
 
 def _sources(paths: Iterable[Path]) -> Iterator[Source]:
     for path in sorted(paths, key=lambda path: [natural(part) for part in path.parts]):
-        yield Source(str(path), path)
+        yield _file(path)
 
 
 def _data_files(folder: Path) -> Iterator[Path]:

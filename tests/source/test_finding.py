@@ -156,3 +156,17 @@ def test_a_standard_input_that_breaks_off_is_the_source_s_failure(here: Path) ->
 def test_what_the_file_system_says_becomes_a_source_error_with_the_name(error: OSError, words: str) -> None:
     with pytest.raises(SourceError, match=rf"a\.csv: .*{words}"), reading("a.csv"):
         raise error
+
+
+@pytest.mark.parametrize("typed", ["d", "d/*.csv", "d/**/*.csv"])
+def test_a_pipe_in_a_folder_is_refused_by_name_and_not_waited_for_or_dropped(typed: str) -> None:
+    put("d/a.csv")
+    os.mkfifo("d/b.csv")
+    with pytest.raises(UsageError, match=r"d/b\.csv: not a regular file"):
+        names(typed)
+
+
+@pytest.mark.parametrize("typed", ["d", "d/*.csv", "d/**/*.csv", "d/**", "d/**/*"])
+def test_a_folder_named_as_a_file_gives_the_files_in_it_once(typed: str) -> None:
+    put("d/out.csv/part-1.jsonl", "d/out.csv/part-2.jsonl")
+    assert names(typed) == ["d/out.csv/part-1.jsonl", "d/out.csv/part-2.jsonl"]
