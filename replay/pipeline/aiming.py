@@ -101,7 +101,7 @@ def bound_to_run(store: Store, destination: Destination, run: str, *, is_typed: 
     """A destination bound to the target of a run that is resumed or resent.
 
     A run to the documented address that never delivered a row goes on with any key that is not known for
-    another environment. `is_typed`: a person typed the address. Raises UsageError where nobody did and the
+    another environment. `is_typed`: a person typed the address. Raises UsageError where no one did and the
     ledger does not know the run: nothing then says that its address may have the key.
     """
     known = run_id(store, run)

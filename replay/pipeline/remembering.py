@@ -76,7 +76,7 @@ def _forgotten(store: Store | None, settings: RunSettings) -> Iterator[Forgotten
 
 
 def _record(folder: RunFolder) -> dict[str, Any]:
-    """A run's record; none where it cannot be read, which is told where it is needed."""
+    """A run's record; none where it cannot be read, which is reported where it is needed."""
     try:
         return folder.read_record()
     except UsageError:

@@ -29,8 +29,8 @@ def recorded_before(folder: RunFolder) -> int:
     higher one. A run that the disk stopped may have counted what its ledger could not take.
     """
     summary = read_summary(folder) or {}
-    told = 0 if summary.get("stopped_by") == "storage" else _counted(summary)
-    return max(told, _kept(folder))
+    counted = 0 if summary.get("stopped_by") == "storage" else _counted(summary)
+    return max(counted, _kept(folder))
 
 
 def has_reached_a_target(folder: RunFolder) -> bool:

@@ -65,8 +65,8 @@ def test_another_address_must_be_typed_and_the_plan_names_both(desk, failed):
     with Server() as other:
         ended = desk.type("resend", "last", "--url", other.url, *COMMON)
         assert (ended.code, len(other.bodies)) == (0, 2)
-    told = " ".join(ended.err.split())
-    assert f"{other.url}; the run whose rows these are sent to {failed.url}" in told
+    plan = " ".join(ended.err.split())
+    assert f"{other.url}; the run whose rows these are sent to {failed.url}" in plan
     assert not failed.origin.requests
 
 
@@ -98,7 +98,7 @@ def test_another_environment_is_typed_as_again_and_the_plan_names_both(desk, fai
     assert f"a new environment of it; run {run} sent to environment 1" in " ".join(ended.err.split())
 
 
-def test_a_key_that_nobody_knows_resends_only_as_the_rotated_one(desk, failed, monkeypatch):
+def test_an_unknown_key_resends_only_as_the_rotated_one(desk, failed, monkeypatch):
     monkeypatch.setenv(hackle.KEY_VARIABLE, OTHER_KEY)
     refused = desk.type("resend", "last", *COMMON)
     assert refused.code == 2
@@ -150,7 +150,7 @@ def test_a_run_goes_on_with_the_key_that_it_began_with(desk, stopped):
     assert keys(stopped) == {KEY}
 
 
-def test_a_key_that_nobody_knows_is_not_sent_to_the_address_of_a_run(desk, stopped, monkeypatch):
+def test_an_unknown_key_is_not_sent_to_the_address_of_a_run(desk, stopped, monkeypatch):
     monkeypatch.setenv(hackle.KEY_VARIABLE, OTHER_KEY)
     ended = resume(desk)
     assert ended.code == 2

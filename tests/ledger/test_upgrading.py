@@ -232,15 +232,15 @@ place, folder, left = parse_ledger(sys.argv[1]), Path(sys.argv[2]), int(sys.argv
 
 class Killing:
     def __init__(self, store):
-        self.store, self.told = store, 0
+        self.store, self.done = store, 0
 
     def __getattr__(self, name):
         return getattr(self.store, name)
 
     def tell(self, statement, *values):
         self.store.tell(statement, *values)
-        self.told += 1
-        if self.told == left:
+        self.done += 1
+        if self.done == left:
             os.kill(os.getpid(), 9)
 
 for name in ("upgrade_file", "upgrade_database"):
