@@ -22,6 +22,7 @@ from replay.pipeline.masking import masked, with_mask
 from replay.pipeline.plan import Plan, SourcePlan
 from replay.pipeline.planning import make_plan
 from replay.pipeline.previewing import Preview, curl, look_at, preview
+from replay.pipeline.progress import Observer, Progress, Silent
 from replay.pipeline.reporting import renew_report, report_run
 from replay.pipeline.resend import resend_job, run_to_resend, tell_of_dead
 from replay.pipeline.resuming import (
@@ -30,7 +31,7 @@ from replay.pipeline.resuming import (
     resumed_job,
     resumed_settings,
 )
-from replay.pipeline.run import Observer, Progress, Run, Silent, dry_run
+from replay.pipeline.run import Run, dry_run
 from replay.pipeline.scratch import scratch
 from replay.pipeline.settling import settle_run, standing
 from replay.pipeline.stages import Job

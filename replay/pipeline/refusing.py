@@ -148,7 +148,7 @@ def _refuse_forked(group: Sequence[SourcePlan]) -> None:
         if shorter.fingerprint.digest != longer.fingerprint.digest and not _begins_with(longer, shorter):
             raise UsageError(
                 f"{shorter.source.name} and {longer.source.name} both begin with a file that was sent "
-                "before, and go on differently: which rows are new cannot be told. Send them one after the other."
+                "before, and go on differently: which rows are new is unknown. Send them one after the other."
             )
 
 

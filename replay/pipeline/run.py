@@ -6,9 +6,9 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from replay.crew import Crew
 from replay.errors import BusyError, StorageError, UsageError
@@ -19,6 +19,7 @@ from replay.pipeline.elsewhere import keeper_of
 from replay.pipeline.feed import ahead, batches
 from replay.pipeline.ledgers import opening_of
 from replay.pipeline.places import places_of
+from replay.pipeline.progress import Observer, Progress, Silent
 from replay.pipeline.record import keep_mask, run_record
 from replay.pipeline.recorder import Recorder
 from replay.pipeline.reporting import write_report
@@ -33,9 +34,8 @@ if TYPE_CHECKING:
 
     from replay.cluster import Keeper
     from replay.ledger import Book, Store
-    from replay.pipeline.places import Place
     from replay.pipeline.plan import Plan
-    from replay.records import Answers, Event, Result
+    from replay.records import Event
     from replay.report import Course
     from replay.sender import Announce
     from replay.settings import RunSettings
@@ -49,63 +49,6 @@ ROWS_WITHIN: Final = 20_000  # rows for which starting another process is not wo
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How a run stands at this moment; `tried`: rows that ended in this leg, `rate`: the most for now.
-
-    `rows`: those that this leg has to send in all, `place`: how far it is in the sources. `answers`: what
-    came back from this leg's requests; it goes on counting, so copy what is to be kept.
-    """
-
-    counts: Counts
-    tried: int
-    in_flight: int
-    rate: float | None
-    waiting_for: str | None
-    answers: Answers
-    rows: int
-    place: Place
-
-
-class Observer(Protocol):
-    """Who is told how a run goes."""
-
-    def on_progress(self, progress: Progress) -> None:
-        """Called several times a second while the run lives."""
-
-    def on_row(self, source: str, row: int, result: Result) -> None:
-        """Called for each row that failed."""
-
-    def on_duplicate(self, source: str, row: int) -> None:
-        """Called for each request that may have made a row arrive once more."""
-
-    def on_stop(self, reason: str) -> None:
-        """Called once when the run stops before its end."""
-
-
-def _knowing(settings: RunSettings, counts: Counts, store: Store, book: Book) -> RunSettings:
-    """The settings with what is known of the target, and of the run so far."""
-    reached = was_reached(store, target_of(store, book.run))
-    goes_on = counts.rows[Outcome.DELIVERED] > 0
-    return replace(settings, send=replace(settings.send, reached=reached, goes_on=goes_on))
-
-
-class Silent:
-    """An observer that says nothing."""
-
-    def on_progress(self, progress: Progress) -> None:
-        """Say nothing."""
-
-    def on_row(self, source: str, row: int, result: Result) -> None:
-        """Say nothing."""
-
-    def on_duplicate(self, source: str, row: int) -> None:
-        """Say nothing."""
-
-    def on_stop(self, reason: str) -> None:
-        """Say nothing."""
 
 
 def dry_run(plan: Plan, command: str, started: float) -> Summary:
@@ -390,6 +333,13 @@ class Run:
 
     def _running(self, counts: Counts) -> Summary:
         return self._summary(counts, "running", None, self._files_so_far())
+
+
+def _knowing(settings: RunSettings, counts: Counts, store: Store, book: Book) -> RunSettings:
+    """The settings with what is known of the target, and of the run so far."""
+    reached = was_reached(store, target_of(store, book.run))
+    goes_on = counts.rows[Outcome.DELIVERED] > 0
+    return replace(settings, send=replace(settings.send, reached=reached, goes_on=goes_on))
 
 
 def _pace(store: Store, book: Book, settings: RunSettings) -> SharedPace:
