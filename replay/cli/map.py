@@ -105,9 +105,11 @@ def _check_output(drafting: Drafting) -> None:
 
 def _write(output: Path, text: str, *, force: bool) -> None:
     from replay.errors import StorageError, UsageError
+    from replay.report import private
 
     try:
-        with output.open("w" if force else "x", encoding="utf-8", newline="\n") as file:
+        mode = "w" if force else "x"
+        with open(output, mode, encoding="utf-8", newline="\n", opener=private) as file:
             file.write(text)
     except FileExistsError as error:
         raise UsageError(f"--output {output}: the file exists. Name another one, or add --force.") from error

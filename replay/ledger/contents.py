@@ -17,7 +17,7 @@ A content without a row that can be read is compared with none but its own bytes
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from replay.ledger.heads import heads_like, remember_head, share_rows
 from replay.ledger.schema import OLD_FORMAT
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 Version = tuple[int, str]
 """(length, digest) of some first bytes"""
+
+Beginning = tuple[int, int]
+"""(length, content) of the first bytes that a content was once"""
+
+_MARKS_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,16 +196,11 @@ def _seen(store: Store, content: Content) -> int | None:
 
 def _continued(store: Store, content: Content) -> int | None:
     """The content that these bytes continue from its farthest reach."""
-    for length in sorted(content.marks, reverse=True):
-        known = store.one(
-            "SELECT content FROM versions AS here WHERE length = ? AND digest = ? AND grows AND head <> ?"
-            " AND reach = (SELECT max(reach) FROM versions WHERE content = here.content)",
-            length,
-            content.marks[length],
-            _header_alone(content),
-        )
-        if known is not None:
-            return int(known)
+    farthest = _begun_with(
+        store, content, "AND reach = (SELECT max(reach) FROM versions WHERE content = here.content)"
+    )
+    if farthest:
+        return max(farthest)[1]
     if content.older is None:
         return None
     known = _continued(store, replace(content.older, first=content.first))
@@ -216,21 +216,27 @@ def _changed(store: Store, content: Content, alike: list[tuple[int, bytes]]) -> 
     """The contents that this one shares its first rows with, or begins with in part."""
     assert content.first is not None
     shared = {known for known, entries in alike if share_rows(content.first.entries, entries)}
-    return tuple(sorted(shared | _begun_with(store, content) | _old_with_head(store, content)))
+    begun = {known for _, known in _begun_with(store, content)}
+    return tuple(sorted(shared | begun | _old_with_head(store, content)))
 
 
-def _begun_with(store: Store, content: Content) -> set[int]:
-    """Contents with whose bytes, as they were once, this one begins."""
-    found = {
-        store.one(
-            "SELECT content FROM versions WHERE length = ? AND digest = ? AND grows AND head <> ?",
-            length,
-            digest,
-            _header_alone(content),
+def _begun_with(store: Store, content: Content, condition: str = "") -> list[Beginning]:
+    """The beginnings of this one that are contents as they were once.
+
+    A file may be marked at as many lengths as the ledger knows, so many are asked for at once.
+    """
+    marks, header = list(content.marks.items()), _header_alone(content)
+    found: list[Beginning] = []
+    for start in range(0, len(marks), _MARKS_AT_ONCE):
+        some = marks[start : start + _MARKS_AT_ONCE]
+        pairs = ", ".join(["(?, ?)"] * len(some))
+        found += store.ask(
+            "SELECT length, content FROM versions AS here"  # noqa: S608 - the values are bound
+            f" WHERE (length, digest) IN (VALUES {pairs}) AND grows AND head <> ? {condition}",
+            *(value for mark in some for value in mark),
+            header,
         )
-        for length, digest in content.marks.items()
-    }
-    return {int(known) for known in found if known is not None}
+    return [(int(length), int(known)) for length, known in found]
 
 
 def _old_with_head(store: Store, content: Content) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,7 @@ from replay.pipeline.choosing import WHERE
 from replay.pipeline.planning import make_plan
 from replay.pipeline.profiles import Profiles
 from replay.pipeline.tally import problem_of_unreadable, problems_of
-from replay.report import Checked, as_text, clean, csv_line, load_page
+from replay.report import Checked, as_text, clean, csv_line, load_page, private
 from replay.rules import RULES
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class CheckReport:
         )
         page = self._page.check_page(checked)
         try:
-            with self._path.open("wb" if self._force else "xb") as file:
+            with open(self._path, "wb" if self._force else "xb", opener=private) as file:
                 file.write(page)
         except OSError as error:
             raise StorageError(
@@ -165,8 +166,8 @@ class ProblemsFile:
 
     def __enter__(self) -> ProblemsFile:
         try:
-            self._file = self._path.open(self._mode)
-            self._file.write(csv_line(COLUMNS))
+            self._file = open(self._path, self._mode, opener=private)
+            self._file.write(codecs.BOM_UTF8 + csv_line(COLUMNS))
         except FileExistsError as error:
             raise UsageError(
                 f"--problems {self._path}: the file exists. Name another one, or add --force."

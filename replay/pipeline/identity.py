@@ -18,12 +18,13 @@ from replay.ledger import (
     beginnings,
     entry,
     knows_old_contents,
-    lengths,
     resolve,
 )
 from replay.source import bytes_of_parquet, fingerprint_of, open_source
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from replay.ledger import Store
     from replay.pipeline.starts import RowStarts
     from replay.records import Chunk
@@ -108,9 +109,13 @@ def of_part(digest: str, part: str) -> str:
     return blake2b(f"{digest} {part}".encode(), digest_size=16).hexdigest() if part else digest
 
 
-def identify(source: Source, read: ReadSettings, store: Store | None) -> Identity:
-    """Look at all bytes of a source, and at its first rows where the ledger knows others."""
-    known_lengths = [] if store is None else lengths(store)
+def identify(
+    source: Source, read: ReadSettings, store: Store | None, known_lengths: Sequence[int]
+) -> Identity:
+    """Look at all bytes of a source, and at its first rows where the ledger knows others.
+
+    `known_lengths`: what `ledger.lengths` gives, asked once for all sources of a plan.
+    """
     fingerprint = fingerprint_of(source, read, known_lengths)
     older = bytes_of_parquet(source) if store is not None and knows_old_contents(store) else None
     content = content_of(fingerprint, part_of(read), older=older)

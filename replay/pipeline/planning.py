@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from replay.errors import MappingError, SourceError
-from replay.ledger import has_arrived, lacks_part, readings_of
+from replay.ledger import has_arrived, lacks_part, lengths, readings_of
 from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.identity import Beginning, Found, content_read, identify, part_of
@@ -83,6 +83,7 @@ class _Planning:
         # a run that goes on was asked when it began
         self._ids = Ids(job, known.store) if known is not None and not job.digests else None
         self._unseen: list[dict[str, str]] = []
+        self._lengths = [] if known is None or known.store is None else lengths(known.store)
 
     def read(self, index: int, source: Source) -> Iterator[int]:
         """Read one source to its end; yields how many of its bytes were read so far."""
@@ -128,7 +129,7 @@ class _Planning:
     def _identify(self, index: int, source: Source) -> Identity:
         """What a source is, unless the ledger knows better than to send it."""
         job, known = self.plan.job, self.plan.known
-        identity = identify(source, job.read_settings(index), known.store)
+        identity = identify(source, job.read_settings(index), known.store, self._lengths)
         refuse_other_bytes(source, job, index, identity)
         refuse_changed(source.name, job, identity, known)
         return identity

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,6 +56,14 @@ def _advice(error: OSError) -> str:
             "with --runs."
         )
     return "Make room, then repeat the command."
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that is written for its owner alone; for `open(opener=…)`."""
+    descriptor = os.open(path, flags, 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.fchmod(descriptor, 0o600)  # one that is overwritten keeps its mode
+    return descriptor
 
 
 def open_runs(runs: Path) -> Path:

@@ -49,7 +49,7 @@ def test_problems_writes_every_problem_of_every_row_in_order(desk):
     desk.csv(*ROWS * 30)
     ended = desk.type("check", "rows.csv", "--map", "map.toml", "--problems", "problems.csv")
     assert ended.code == 3
-    with (desk.folder / "problems.csv").open(newline="") as file:
+    with (desk.folder / "problems.csv").open(encoding="utf-8-sig", newline="") as file:
         header, *problems = csv.reader(file, strict=True)
     assert header == ["source", "row", "line", "rule", "severity", "field", "value", "message"]
     assert len(problems) == 30 * 4
@@ -71,7 +71,7 @@ def test_problems_overwrites_only_by_force(desk):
 def test_a_problem_keeps_its_cells_whatever_stands_in_the_value(desk):
     desk.csv('buy,u1,"a\rb\n""c"",d",m')
     desk.type("check", "rows.csv", "--map", "map.toml", "--problems", "problems.csv")
-    with (desk.folder / "problems.csv").open(newline="") as file:
+    with (desk.folder / "problems.csv").open(encoding="utf-8-sig", newline="") as file:
         _, problem = csv.reader(file, strict=True)
     assert problem[6] == 'a\rb\n"c",d'
 
@@ -193,3 +193,20 @@ def test_it_works_from_any_working_folder(desk, monkeypatch):
         )
     (failed,) = ended.json["files"]["failed"]
     assert (below / failed).is_file()
+
+
+def test_problems_open_as_text_in_a_spreadsheet_and_are_for_their_owner_alone(desk: Desk) -> None:
+    desk.csv("buy,u1,=1+1,m")
+    old = desk.write("problems.csv", "old")
+    old.chmod(0o644)
+    assert desk.type("check", "rows.csv", "--map", "map.toml", "--problems", old, "--force").code == 3
+    content = old.read_bytes()
+    assert content.startswith(b"\xef\xbb\xbfsource,row,")
+    assert b",'=1+1," in content
+    assert old.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_drafted_mapping_is_for_its_owner_alone(desk: Desk) -> None:
+    desk.csv("buy,u1,1,m")
+    assert desk.type("map", "rows.csv", "-o", "draft.toml").code == 0
+    assert (desk.folder / "draft.toml").stat().st_mode & 0o777 == 0o600
