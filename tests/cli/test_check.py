@@ -195,7 +195,7 @@ def test_it_works_from_any_working_folder(desk, monkeypatch):
     assert (below / failed).is_file()
 
 
-def test_problems_open_as_text_in_a_spreadsheet_and_are_for_their_owner_alone(desk: Desk) -> None:
+def test_problems_open_as_text_in_a_spreadsheet_and_are_for_their_owner_alone(desk):
     desk.csv("buy,u1,=1+1,m")
     old = desk.write("problems.csv", "old")
     old.chmod(0o644)
@@ -206,7 +206,7 @@ def test_problems_open_as_text_in_a_spreadsheet_and_are_for_their_owner_alone(de
     assert old.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_drafted_mapping_is_for_its_owner_alone(desk: Desk) -> None:
+def test_a_drafted_mapping_is_for_its_owner_alone(desk):
     desk.csv("buy,u1,1,m")
     assert desk.type("map", "rows.csv", "-o", "draft.toml").code == 0
     assert (desk.folder / "draft.toml").stat().st_mode & 0o777 == 0o600
