@@ -65,7 +65,7 @@ def test_problems_overwrites_only_by_force(desk):
     assert desk.type(*arguments).code == 2
     assert precious.read_text() == "precious"
     assert desk.type(*arguments, "--force").code == 3
-    assert precious.read_text().startswith("source,row")
+    assert precious.read_text("utf-8-sig").startswith("source,row")
 
 
 def test_a_problem_keeps_its_cells_whatever_stands_in_the_value(desk):
