@@ -108,12 +108,12 @@ def test_an_unknown_key_resends_only_as_the_rotated_one(desk, failed, monkeypatc
     assert keys(failed) == {OTHER_KEY}
 
 
-def test_a_failed_file_of_an_unknown_run_needs_an_address(desk, failed, tmp_path_factory):
+def test_a_failed_file_of_an_unknown_run_goes_nowhere(desk, failed, tmp_path_factory):
     away = tmp_path_factory.mktemp("away") / "rows.csv"
     away.write_bytes(desk.failed().read_bytes())
     ended = desk.type("resend", away, "--runs", desk.folder / "none", *COMMON)
     assert ended.code == 2
-    assert "--url" in message(ended)
+    assert "--runs" in message(ended)
     assert not failed.origin.requests
 
 

@@ -63,7 +63,7 @@ def test_a_restored_ledger_is_noticed_before_a_row_is_sent(desk, server):
     desk.numbered(9)
     desk.send(server)
     keep(desk)
-    desk.numbered(4, name="more.csv")
+    desk.csv(*(f"buy,other{n},{n},m" for n in range(4)), name="more.csv")
     second = desk.send(server, source="more.csv").json["run"]
     restore(desk)
     ended = desk.send(server, source="more.csv")
@@ -114,7 +114,7 @@ def test_a_ledger_that_forgets_more_than_was_accepted_is_noticed_again(desk, ser
     desk.numbered(3)
     desk.send(server)
     keep(desk)
-    desk.numbered(4, name="more.csv")
+    desk.csv(*(f"buy,other{n},{n},m" for n in range(4)), name="more.csv")
     desk.send(server, source="more.csv")
     restore(desk)
     assert desk.send(server, "--accept-ledger").code == 0
@@ -171,7 +171,7 @@ def test_the_ledgers_id_is_known_where_the_runs_folder_was_moved(desk, server):
     desk.numbered(9)
     desk.send(server)
     keep(desk)
-    desk.numbered(2, name="more.csv")
+    desk.csv("buy,other1,1,m", "buy,other2,2,m", name="more.csv")
     desk.send(server, source="more.csv")
     restore(desk)
     (desk.folder / "replay-runs").rename(desk.folder / "moved")

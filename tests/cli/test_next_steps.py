@@ -8,6 +8,7 @@ import html
 import os
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from cli.desk import KEY, Server, reply
@@ -141,14 +142,16 @@ def test_what_is_proposed_works(desk, monkeypatch, state, options):
     assert STATES[state] <= {command[0] for command in proposed}, proposed
 
 
-def test_nothing_is_proposed_for_rows_that_resend_does_not_take(desk):
+def test_for_rows_that_could_not_be_read_their_own_file_is_proposed_and_nothing_else(desk):
     desk.csv("buy,u1,1,m", "too short")
     with Server() as server:
         common = ("--map", "map.toml", "--url", server.url, "--yes")
         ended = desk.type("send", "rows.csv", *common)
     assert ended.code == 3
     assert "unreadable.jsonl" in ended.out
-    assert "replay resend" not in ended.out + (desk.runs[-1] / "report.html").read_text()
+    proposed = re.findall(r"replay resend [^\s<]+", ended.out + (desk.runs[-1] / "report.html").read_text())
+    assert proposed
+    assert {Path(command.split()[-1]).name for command in proposed} == {"unreadable.jsonl"}
 
 
 def test_a_resume_without_a_key_is_not_told_to_rehearse(desk, monkeypatch):

@@ -264,7 +264,8 @@ def test_after_a_kill_nothing_is_sent_twice_and_what_was_in_flight_is_in_doubt(d
             ended = resume(desk)
             assert (ended.code, ended.rows["delivered"], ended.rows["rejected"]) == (4, 55, 1)
             assert ended.rows["ambiguous"] == 4
-            outcomes = [row[6] for row in csv.reader(io.StringIO(desk.failed().read_text()))][1:]
+            failed = csv.DictReader(io.StringIO(desk.failed().read_text()))
+            outcomes = [row["_replay_outcome"] for row in failed]
             assert sorted(outcomes) == ["ambiguous"] * 4 + ["rejected"]
             assert ended.json["requests"] >= 24
         elif after == "resend":

@@ -25,10 +25,21 @@ sys.exit(main())
 """
 
 
-def seen(end):
-    """What a terminal shows next; a command that shows nothing for five minutes hangs."""
-    assert select.select([end], [], [], 300)[0], "nothing more was shown"
-    return os.read(end, 4096)
+INTERRUPT = b"\x03"
+
+
+def seen(end, typed=b""):
+    """What a terminal shows next; a command that shows nothing for five minutes hangs.
+
+    An interrupt that comes in the instant before Python reads a line waits for the next key, as on any terminal:
+    a person types it once more.
+    """
+    for _ in range(60):
+        if select.select([end], [], [], 5)[0]:
+            return os.read(end, 4096)
+        if typed == INTERRUPT:
+            os.write(end, typed)
+    raise AssertionError("nothing more was shown")
 
 
 def converse(desk, arguments, answers, env, columns=0):
@@ -53,7 +64,7 @@ def converse(desk, arguments, answers, env, columns=0):
         told = len(screen)
         os.write(end, answer)
     try:
-        while piece := seen(end):
+        while piece := seen(end, answers[-1][1] if answers else b""):
             screen += piece
     except OSError:
         pass  # that is how a terminal ends

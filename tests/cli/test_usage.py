@@ -171,14 +171,22 @@ def test_a_full_disk_stops_the_run_in_words_with_what_is_known_written_down(desk
     assert "room" in ended.err
 
 
-@pytest.mark.parametrize("arguments", [["send", "rows.csv", "--map", "map.toml"], ["resend", "rows.csv"]])
-def test_without_a_terminal_nothing_is_sent_before_yes_is_said(desk, arguments):
+def test_without_a_terminal_nothing_is_sent_before_yes_is_said(desk):
     desk.numbered(2)
     with Server() as server:
-        ended = desk.alone(*arguments, "--url", server.url, "--json")
+        ended = desk.alone("send", "rows.csv", "--map", "map.toml", "--url", server.url, "--json")
         assert refused(ended, 2, "--yes")
         assert not server.origin.requests
     assert not desk.runs
+
+
+def test_without_a_terminal_nothing_is_sent_again_before_yes_is_said(desk):
+    desk.csv("buy,u1,none,m")
+    with Server() as server:
+        assert desk.send(server).code == 3
+        assert refused(desk.alone("resend", "last", "--json"), 2, "--yes")
+        assert not server.origin.requests
+    assert len(desk.runs) == 1
 
 
 def test_a_dry_run_needs_no_key_and_no_yes_and_writes_nothing(desk, monkeypatch):

@@ -113,7 +113,8 @@ def test_the_failed_files_of_sources_with_the_longest_names_fit_and_differ(tmp_p
     chunk = chunk_of(["a", "1"])
     notes = {0: Note("x-1", 1, REJECTED)}
     for one in names:
-        file = FailedFile(tmp_path / one, shape_of("csv", chunk.header, ","))
+        log = RowLog(tmp_path / "digests" / one)
+        file = FailedFile(tmp_path / one, shape_of("csv", chunk.header, ","), log)
         file.append(chunk, notes)
         assert file.finish([(chunk, notes)]) == tmp_path / one
 
