@@ -31,8 +31,8 @@ INTERRUPT = b"\x03"
 def seen(end, typed=b""):
     """What a terminal shows next; a command that shows nothing for five minutes hangs.
 
-    An interrupt that comes in the instant before Python reads a line waits for the next key, as on any terminal:
-    a person types it once more.
+    An interrupt that comes in the instant before Python reads a line waits for the next key, as on any
+    terminal: a person types it once more.
     """
     for _ in range(60):
         if select.select([end], [], [], 5)[0]:
