@@ -100,9 +100,10 @@ def refuse_changed(name: str, job: Job, identity: Identity, known: Known) -> Non
     if resolved.id is None:
         if has_any_arrived(known.store, known.target, resolved.changed_from):
             raise UsageError(
-                f"{name}: rows of a file that begins like this one were delivered, but this one differs from "
-                "it before its end: sending it would send rows twice. To correct rows that failed, fix the "
-                "failed file of their run and `replay resend` it; put new rows into a file of their own."
+                f"{name}: rows of a file that begins like this one were delivered, but this one is neither "
+                "that file nor that file with rows added: sending it would send rows twice. To correct rows "
+                "that failed, fix the failed file of their run and `replay resend` it; put new rows into a "
+                "file of their own."
             )
         return
     if not known.new_mapping and comes_with_other_mapping(job, identity, known):
