@@ -177,7 +177,7 @@ class Reasons:
         self._count((outcome, status, group), reason, group, rows)
 
     def skip(self, cause: str, rows: int) -> None:
-        """Count rows that are left out on purpose; causes are few and stand as they are."""
+        """Count rows that are left out on purpose; causes are few and stay as they are."""
         self._count((Outcome.SKIPPED.value, None, cause), cause, cause, rows)
 
     def merge(self, reasons: Reasons) -> None:

@@ -1,7 +1,7 @@
 """Every TOML text is read here: its size and depth are bounded before it is parsed.
 
 A parser keeps every prefix of a dotted key: one of 100,000 parts, in a file of 200 KB, takes gigabytes.
-A `replay.toml` is read because it is there, whoever wrote it.
+A `replay.toml` is read because it is there, no matter who wrote it.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LINE_SECONDS: Final = 10.0
 DUPLICATES_NAMED: Final = 10
-ROWS: Final = 24  # of the terminal, as tqdm is told: a bar needs one, and some terminals report none
+ROWS: Final = 24  # of the terminal, that tqdm gets: a bar needs one, and some terminals report none
 
 
 @contextmanager

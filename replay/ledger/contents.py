@@ -58,7 +58,7 @@ class Content:
     length, of every length that `lengths` gives and it has; `head`: a digest of its header and first
     rows; `beginnings`: what a file must begin with to be this one grown, so chosen that nothing
     appended can change a row that was sent (see the function `beginnings`). `first`: its first rows, and
-    what tells them from others; None where nobody looked yet. `reading`: how many rows it was read as, and
+    what tells them from others; None where unknown. `reading`: how many rows it was read as, and
     on which lines. `older`: what format 1 calls the same content, where that is another name.
     """
 

@@ -1,4 +1,4 @@
-"""Which content, and which part of it, a source holds: told from its bytes, before its rows are planned."""
+"""Which content, and which part of it, a source holds: found from its bytes, before its rows are planned."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Beginning:
 
     @property
     def first(self) -> FirstRows:
-        """What the ledger is told of the first rows."""
+        """What the ledger keeps of the first rows."""
         return FirstRows(b"".join(self._entries), not self.has_more, tuple(self._heads))
 
     def add(self, chunk: Chunk) -> None:
@@ -143,7 +143,7 @@ def content_of(
     torn: bool = False,
     older: tuple[int, str] | None = None,
 ) -> Content:
-    """What the ledger is told of a part of a source; `torn`: its last row is not whole.
+    """What the ledger keeps of a part of a source; `torn`: its last row is not whole.
 
     `older`: length and digest that format 1 knows the source by.
     """

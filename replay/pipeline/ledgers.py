@@ -108,7 +108,7 @@ def key_is_known(store: Store, settings: RunSettings, run: str) -> bool:
 def opening_of(
     store: Store, plan: Plan, settings: RunSettings, run: RunFolder, command: str, *, resumed: bool
 ) -> Opening:
-    """What the ledger is told when a run begins; a resend by its run's own mapping accepts no other one."""
+    """What the ledger records when a run begins; a resend by its run's own mapping accepts no other one."""
     accepts_mapping = plan.job.selection is None or settings.new_mapping
     return Opening(
         name=run.run,

@@ -1,4 +1,4 @@
-"""How a run stands while it lives, and what hears of it."""
+"""The progress of a run while it lives, and what observes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How a run stands at this moment; `tried`: rows that ended in this leg, `rate`: the most for now.
+    """The progress of a run at this moment; `tried`: rows that ended in this leg, `rate`: the most for now.
 
     `rows`: those that this leg has to send in all, `place`: how far it is in the sources. `answers`: what
     came back from this leg's requests; it goes on counting, so copy what is to be kept.
@@ -30,7 +30,7 @@ class Progress:
 
 
 class Observer(Protocol):
-    """Who is told how a run goes."""
+    """Observes how a run goes."""
 
     def on_progress(self, progress: Progress) -> None:
         """Called several times a second while the run lives."""

@@ -64,7 +64,7 @@ def refuse_other_bytes(source: Source, job: Job, index: int, identity: Identity)
     """Refuse to go on with a source that is no longer what it was when its run began."""
     if job.digests and not is_still(source, identity.fingerprint, job.digests[index]):
         raise SourceError(
-            f"{source.name} changed since the run began, and its rows cannot be told apart any more. "
+            f"{source.name} changed since the run began, and its rows cannot be recognized any more. "
             "Put the old file back to resume; to send what is new, `replay send` the file."
         )
 

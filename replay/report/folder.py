@@ -33,7 +33,7 @@ PART: Final = ".part"
 LEDGER_FILE: Final = "ledger.sqlite"
 SALT_FILE: Final = "mask-salt"
 _SALT_BYTES: Final = 16
-RECORD_BYTES: Final = 64 * toml.MAX_BYTES  # a run may have 10,000 sources, each told of in about 500 bytes
+RECORD_BYTES: Final = 64 * toml.MAX_BYTES  # a run may have 10,000 sources, each of about 500 bytes
 RECORD_DEPTH: Final = toml.MAX_DEPTH + 4  # holds a mapping
 
 

@@ -150,7 +150,7 @@ class SharedPace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave; whoever is left goes on at the lowest rate of those that are."""
+        """Leave; the others continue at the lowest rate of theirs."""
         with _alone(self._place.parent):
             self._member.unlink(missing_ok=True)
             os.close(self._lock)

@@ -69,7 +69,7 @@ class Throttle:
         return f"{self._reason}: {ceil(left)} s more" if left > 0 else None
 
     def is_free(self) -> bool:
-        """Whether whoever gets ready now has nobody to wait for."""
+        """Whether an attempt that gets ready now has none to wait for."""
         return not self._bare and self._is_near()
 
     async def near(self) -> None:
@@ -78,7 +78,7 @@ class Throttle:
             await self._lead(self._bare, self._is_near, self._opens)
 
     def _is_near(self) -> bool:
-        """Whether the gate is open, and nobody waits at it."""
+        """Whether the gate is open, and no attempt waits at it."""
         return not self._line and self._is_open()
 
     async def connects(self) -> None:

@@ -47,7 +47,7 @@ def named(archive: str, name: str, mode: int = 0) -> Named:
 
 
 def data_entries(archive: str, infos: Iterable[ZipInfo]) -> dict[str, ZipInfo]:
-    """The entries that are data, by name. Raises SourceError for one that cannot be told from another."""
+    """The entries that are data, by name. Raises SourceError where two have one name."""
     found: dict[str, ZipInfo] = {}
     for info in infos:
         name = info.orig_filename if "\0" in info.orig_filename else info.filename  # which is cut there
