@@ -23,6 +23,8 @@ for _number, _handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGINT, signa
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
 
+os.umask(0o022)  # where a user's group is their own, files are often open to it
+
 MUST_RUN_ALL = bool(os.environ.get("CI"))
 
 

@@ -94,9 +94,9 @@ def resend(
     from replay.pipeline import aim, ledger_aimed_at, run_to_resend
 
     started = time.monotonic()
-    folder, what = run_to_resend(run_or_file, sending.runs, sending.ledger_given)
-    aimed = aim(folder, run_or_file, sending.url, sandbox=sending.sandbox)
-    ledger = ledger_aimed_at(folder, sending.runs, sending.ledger)
+    meant, what = run_to_resend(run_or_file, sending.runs, sending.ledger_given)
+    aimed = aim(meant, run_or_file, sending.url, sandbox=sending.sandbox)
+    ledger = ledger_aimed_at(meant, sending.runs, sending.ledger)
     sending = replace(sending, url=aimed.url, sandbox=aimed.sandbox, ledger=ledger)
     if understanding.map_ is not None:
         sending = replace(sending, new_mapping=True)
@@ -104,10 +104,11 @@ def resend(
     mapping, rules, read = understanding.mapping(), understanding.rules(), reading.settings()
 
     def job(folder: RunFolder, store: Store | None) -> Job:
-        from replay.pipeline import resend_job, tell_of_dead
+        from replay.pipeline import refuse_forgotten_beside, resend_job, tell_of_dead
 
+        refuse_forgotten_beside(meant, store, sending.settings(""))
         if not sending.dry_run:
-            tell_of_dead(what, sending.runs)
+            tell_of_dead(what, sending.runs, sending.ledger)
         resent = resend_job(what, sending.runs, mapping, rules, only, read, store, folder.path)
         return sending.portion_of(resent)
 

@@ -128,22 +128,51 @@ def knows_old_contents(store: Store) -> bool:
     return bool(store.one("SELECT format FROM contents ORDER BY id LIMIT 1") == OLD_FORMAT)
 
 
-def resolve(store: Store, content: Content) -> Resolved:
-    """Which known content this is: one of the same bytes, one that it continues, or one it is cut from."""
+def resolve(store: Store, content: Content, target: int | None = None) -> Resolved:
+    """Which known content this is: one of the same bytes, one that it continues, or one it is cut from.
+
+    Contents of which rows arrived at `target` go first: a known one of which none did must not hide that
+    this one shares its rows with another.
+    """
     known = _seen(store, content)
-    if known is not None:
-        return Resolved(known, _uid(store, known), is_cut=_was_cut(store, content))
-    if content.first is None or not content.first.entries:
-        return Resolved(None, content.uid)
-    known = _continued(store, content)
-    if known is not None:
-        return Resolved(known, _uid(store, known))
+    is_cut = known is not None and _was_cut(store, content)
+    has_rows = content.first is not None and bool(content.first.entries)
+    if known is None and has_rows:
+        known = _continued(store, content)
+    if not has_rows or (known is not None and has_arrived_at(store, target, known)):
+        return Resolved(known, content.uid if known is None else _uid(store, known), is_cut=is_cut)
+    return _resolve_by_rows(store, content, target, known, is_cut=is_cut)
+
+
+def _resolve_by_rows(
+    store: Store, content: Content, target: int | None, known: int | None, *, is_cut: bool
+) -> Resolved:
+    """The same of one that is new at a target: what it is cut from, or which ones share its first rows."""
+    assert content.first is not None
     alike = heads_like(store, content.first.entries)
-    if content.first.are_all:
-        for known, entries in alike:
-            if entries.startswith(content.first.entries):
-                return Resolved(known, _uid(store, known), is_cut=True)
-    return Resolved(None, content.uid, _changed(store, content, alike))
+    alike.sort(key=lambda head: not has_arrived_at(store, target, head[0]))
+    whole = next((one for one, entries in alike if entries.startswith(content.first.entries)), None)
+    if whole is not None and content.first.are_all and (known is None or is_cut):
+        return Resolved(whole, _uid(store, whole), is_cut=True)
+    changed = tuple(one for one in _changed(store, content, alike) if one != known)
+    return Resolved(known, content.uid if known is None else _uid(store, known), changed, is_cut=is_cut)
+
+
+def has_arrived_at(store: Store, target: int | None, content: int) -> bool:
+    """Whether any row of a content was delivered to a target, or is ambiguous there."""
+    if target is None:
+        return False
+    copies = "SELECT 1 FROM {table} JOIN copies ON copies.id = copy WHERE target = ? AND content = ?"
+    return bool(
+        store.one(f"{copies.format(table='spans')} LIMIT 1", target, content)
+        or store.one(f"{copies.format(table='words')} AND outcome = 'ambiguous' LIMIT 1", target, content)
+    )
+
+
+def cut_lengths(store: Store, content: int) -> set[int]:
+    """The lengths of files that were found to be this content, cut."""
+    found = store.ask("SELECT length FROM versions WHERE content = ? AND reach = 0", content)
+    return {int(length) for (length,) in found}
 
 
 def remember(store: Store, content: Content, resolved: Resolved) -> int:

@@ -140,7 +140,7 @@ def _live(store: Store, opening: Opening, run: int, target: int) -> Book:
 
 def _copies(store: Store, opening: Opening, target: int) -> dict[str, int]:
     """The copies that a run reads, by the name of their content; made where they are new."""
-    _refuse_if_stale(store, opening.contents)
+    _refuse_if_stale(store, opening.contents, target)
     ids = {resolved.uid: remember(store, content, resolved) for content, resolved in opening.contents}
     ids |= {uid: of_uid(store, uid) for uid in opening.carried if uid not in ids}
     return {uid: _copy(store, target, content) for uid, content in ids.items()}
@@ -161,9 +161,9 @@ def _copy(store: Store, target: int, content: int) -> int:
     return int(store.one("SELECT id FROM copies WHERE target = ? AND content = ?", target, content))
 
 
-def _refuse_if_stale(store: Store, contents: Iterable[tuple[Content, Resolved]]) -> None:
+def _refuse_if_stale(store: Store, contents: Iterable[tuple[Content, Resolved]], target: int) -> None:
     """Between a plan and its run another run may have taught the ledger what a source is."""
-    if any(resolve(store, content) != resolved for content, resolved in contents):
+    if any(resolve(store, content, target) != resolved for content, resolved in contents):
         raise BusyError(
             "Another run began with the same rows while this one was being planned. "
             "Nothing was sent; start again."

@@ -23,6 +23,7 @@ from replay.pipeline.plan import Plan, SourcePlan
 from replay.pipeline.planning import make_plan
 from replay.pipeline.previewing import Preview, curl, look_at, preview
 from replay.pipeline.progress import Observer, Progress, Silent
+from replay.pipeline.remembering import refuse_forgotten_beside
 from replay.pipeline.reporting import renew_report, report_run
 from replay.pipeline.resend import resend_job, run_to_resend, tell_of_dead
 from replay.pipeline.resuming import (
@@ -77,6 +78,7 @@ __all__ = [
     "portion",
     "preset_names",
     "preview",
+    "refuse_forgotten_beside",
     "renew_report",
     "report_run",
     "resend_job",

@@ -16,6 +16,8 @@ from replay.report import (
     line_of,
     logged,
     parse_id,
+    read_record_or_none,
+    read_summary,
     row_digests,
     shown,
     typed_file,
@@ -89,19 +91,26 @@ def refuse_edited(folder: RunFolder) -> None:
 
 
 def edited_unsent(folder: RunFolder) -> list[Path]:
-    """The edited files of a run that were set aside, and that no later run has read; no rehearsal counts."""
+    """The edited files of a run that were set aside and that no later run sent whole, rehearsals apart."""
     found = sorted(path for path in folder.failed.glob("*.edited*") if EDITED.search(path.name))
     if not found:
         return []
     url = folder.read_record()["url"]
-    records = [other.read_record() for other in all_runs(folder.path.parent)]
     sent = {
-        source["digest"]
-        for record in records
-        if record["url"] != "sandbox" or url == "sandbox"
+        source.get("digest")
+        for other in all_runs(folder.path.parent)
+        if (record := read_record_or_none(other)) is not None and _sent_all(other)
+        if record.get("url") != "sandbox" or url == "sandbox"
         for source in record.get("sources", [])
     }
     return [path for path in found if _digest_of(path) not in sent]
+
+
+def _sent_all(run: RunFolder) -> bool:
+    """Whether a run came to its end, and left no row for later."""
+    summary = read_summary(run) or {}
+    left = ((reason.get("outcome"), reason.get("reason")) for reason in summary.get("reasons") or ())
+    return summary.get("state") == "finished" and not {("skipped", "limit"), ("skipped", "sample")} & {*left}
 
 
 def is_of_version_before(kept: Kept) -> bool:

@@ -17,6 +17,7 @@ from replay.ledger import (
     Resolved,
     beginnings,
     entry,
+    has_arrived_at,
     knows_old_contents,
     resolve,
 )
@@ -110,7 +111,7 @@ def of_part(digest: str, part: str) -> str:
 
 
 def identify(
-    source: Source, read: ReadSettings, store: Store | None, known_lengths: Sequence[int]
+    source: Source, read: ReadSettings, store: Store | None, target: int | None, known_lengths: Sequence[int]
 ) -> Identity:
     """Look at all bytes of a source, and at its first rows where the ledger knows others.
 
@@ -121,9 +122,9 @@ def identify(
     content = content_of(fingerprint, part_of(read), older=older)
     if store is None or not known_lengths:
         return Identity(fingerprint, Resolved(None, content.uid), older)
-    resolved = resolve(store, content)
-    if resolved.id is None:
-        resolved = resolve(store, replace(content, first=_first_rows_of(source, read)))
+    resolved = resolve(store, content, target)
+    if resolved.id is None or not has_arrived_at(store, target, resolved.id):
+        resolved = resolve(store, replace(content, first=_first_rows_of(source, read)), target)
     return Identity(fingerprint, resolved, older)
 
 

@@ -121,12 +121,12 @@ def opening_of(
     )
 
 
-def ledger_opened(folder: RunFolder, *, reading: bool = False) -> Store:
-    """The ledger that knows a run, opened; `reading`: nothing will be written to it.
+def ledger_opened(folder: RunFolder, *, reading: bool = False, given: str | None = None) -> Store:
+    """The ledger that knows a run, opened; `reading`: nothing will be written to it, `given`: it was typed.
 
     Raises StorageError where it is gone, UsageError where others can write to it.
     """
-    place = ledger_of(folder)
+    place = ledger_of(folder, given)
     if not reading:
         ledger = [place] if isinstance(place, Path) else []
         refuse_open_to_others([folder.path.parent, folder.path, *ledger])

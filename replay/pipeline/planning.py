@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from replay.errors import MappingError, SourceError
-from replay.ledger import has_arrived, lacks_part, lengths, readings_of
+from replay.ledger import cut_lengths, has_arrived, lacks_part, lengths, readings_of
 from replay.pipeline.choosing import Fate, Known
 from replay.pipeline.endings import count_skipped, not_sent, unreadable_now
 from replay.pipeline.identity import Beginning, Found, content_read, identify, part_of
@@ -129,7 +129,7 @@ class _Planning:
     def _identify(self, index: int, source: Source) -> Identity:
         """What a source is, unless the ledger knows better than to send it."""
         job, known = self.plan.job, self.plan.known
-        identity = identify(source, job.read_settings(index), known.store, self._lengths)
+        identity = identify(source, job.read_settings(index), known.store, known.target, self._lengths)
         refuse_other_bytes(source, job, index, identity)
         refuse_changed(source.name, job, identity, known)
         return identity
@@ -137,14 +137,18 @@ class _Planning:
     def _readings(self, identity: Identity | None) -> dict[Reading, str]:
         """How earlier runs read what this source holds, if rows of it arrived."""
         known = self.plan.known
-        if identity is None or identity.resolved.is_cut or known.again or self.plan.job.selection is not None:
+        if identity is None or known.again or self.plan.job.selection is not None:
             return {}
         copy = known.copy(identity.resolved.id)
         if known.store is None or copy is None or not has_arrived(known.store, copy):
             return {}
-        found = readings_of(known.store, copy)
+        assert identity.resolved.id is not None
+        length, cuts = identity.fingerprint.length, cut_lengths(known.store, identity.resolved.id)
         return {
-            reading: run for reading, run in found.items() if reading.length <= identity.fingerprint.length
+            reading: run
+            for reading, run in readings_of(known.store, copy).items()
+            if (reading.length == length if identity.resolved.is_cut else reading.length <= length)
+            and (identity.resolved.is_cut or reading.length not in cuts)
         }
 
     def _add(self, planned: SourcePlan) -> None:

@@ -181,12 +181,20 @@ class Recorder:
         by_chunk: dict[tuple[int, int], tuple[Chunk, dict[int, Result]]] = {}
         for source, chunk, place, result in waiting:
             by_chunk.setdefault((source, id(chunk)), (chunk, {}))[1][place] = result
+        left = deque(by_chunk.items())
         try:
-            for (source, _), (chunk, results) in by_chunk.items():
+            while left:
+                (source, _), (chunk, results) = left[0]
                 kept = self._kept[source]
                 kept.failed.append(chunk, notes_on(chunk, kept.uid, results, self._folder.run))
+                left.popleft()
         except BaseException:
-            self._waiting.extendleft(reversed(waiting))
+            unwritten = [
+                (source, chunk, place, result)
+                for (source, _), (chunk, results) in left
+                for place, result in results.items()
+            ]
+            self._waiting.extendleft(reversed(unwritten))
             raise
 
     def close(self) -> None:

@@ -97,14 +97,14 @@ def refuse_changed(name: str, job: Job, identity: Identity, known: Known) -> Non
     resolved = identity.resolved
     if known.store is None or known.target is None or known.again or job.selection or job.digests:
         return
+    if has_any_arrived(known.store, known.target, resolved.changed_from):
+        raise UsageError(
+            f"{name}: rows of a file that begins like this one were delivered, but this one is neither "
+            "that file nor that file with rows added: sending it would send rows twice. To correct rows "
+            "that failed, fix the failed file of their run and `replay resend` it; put new rows into a "
+            "file of their own."
+        )
     if resolved.id is None:
-        if has_any_arrived(known.store, known.target, resolved.changed_from):
-            raise UsageError(
-                f"{name}: rows of a file that begins like this one were delivered, but this one is neither "
-                "that file nor that file with rows added: sending it would send rows twice. To correct rows "
-                "that failed, fix the failed file of their run and `replay resend` it; put new rows into a "
-                "file of their own."
-            )
         return
     if not known.new_mapping and comes_with_other_mapping(job, identity, known):
         raise UsageError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from replay.errors import StorageError, UsageError
@@ -52,6 +52,12 @@ def refuse_forgotten(store: Store | None, settings: RunSettings) -> None:
     if store is not None and not settings.dry_run:
         for one in found:
             _accept(one, store.identity)
+
+
+def refuse_forgotten_beside(folder: RunFolder | None, store: Store | None, settings: RunSettings) -> None:
+    """The same for the runs beside a run that is resent from another runs folder. Raises UsageError."""
+    if folder is not None and folder.path.parent.resolve() != settings.runs.resolve():
+        refuse_forgotten(store, replace(settings, runs=folder.path.parent))
 
 
 def _forgotten(store: Store | None, settings: RunSettings) -> Iterator[Forgotten]:

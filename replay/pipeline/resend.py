@@ -28,6 +28,8 @@ from replay.pipeline.settling import tell_if_killed
 from replay.pipeline.stages import Job
 from replay.records import Outcome
 from replay.report import (
+    EDITED,
+    PART,
     RESENT,
     RunFolder,
     Selection,
@@ -58,11 +60,14 @@ FailedFile = tuple[Path, ReadSettings]
 """A failed file, and how it is read."""
 
 
-def tell_of_dead(run_or_file: str, runs: Path) -> None:
-    """What a killed run had in flight is not in its failed files yet. Raises BusyError while it lives."""
+def tell_of_dead(run_or_file: str, runs: Path, ledger: str | None = None) -> None:
+    """What a killed run had in flight is not in its failed files yet. Raises BusyError while it lives.
+
+    `ledger`: the one that was typed.
+    """
     folder = found_run(run_or_file, runs) or _run_of_file(Path(run_or_file))
     if folder is not None:
-        tell_if_killed(folder)
+        tell_if_killed(folder, ledger)
 
 
 def run_to_resend(
@@ -116,7 +121,11 @@ def resend_job(  # noqa: PLR0913, PLR0917 - the options of a resend
         made = repaired(Path(run_or_file), folder, place)
         known, left = made.files, made.left
     else:
+        run_or_file = _renamed(run_or_file)
         known = [_failed_file(run_or_file, runs)]
+        owner_folder = run_of_failed_file(known[0][0])
+        if owner_folder is not None and not EDITED.search(known[0][0].name):
+            refuse_edited(owner_folder)
     # a failed file has a header, and its records stand one on a line, whatever the source was like
     wanted = replace(read or ReadSettings(), columns=None, records=None)
     files = [(path, settings.with_(wanted)) for path, settings in known]
@@ -132,6 +141,11 @@ def resend_job(  # noqa: PLR0913, PLR0917 - the options of a resend
     sources = tuple(source for path, settings in files for source in find([str(path)], settings))
     read_as = tuple(settings for _, settings in files)
     return Job(sources, mapping, read_as, rules, selection, mask=mask, still_unreadable=left)
+
+
+def _renamed(name: str) -> str:
+    """The file that a killed run left as a `.part`, by the name that it has once the run was recovered."""
+    return name.removesuffix(PART) if not Path(name).exists() else name
 
 
 def _nothing_to_send(folder: RunFolder) -> UsageError:

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PREFIX: Final = "hackle-replay-"
-_TEMPORARY: Final = re.compile(re.escape(PREFIX) + r"\w+")
+SUFFIX: Final = ".tmp"
+_TEMPORARY: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}" + re.escape(SUFFIX))
 _RUN: Final = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-_COPIES: Final = frozenset({"fetched", "stdin"})  # all that a run's folder holds before the run begins
+_COPIES: Final = frozenset({"fetched", "stdin"})  # all that a folder holds before its sources are read
 _YOUNG_SECONDS: Final = 60.0  # a folder is made a moment before it is locked
 
 
@@ -31,7 +32,7 @@ def scratch() -> Iterator[Path]:
     """A temporary folder, removed at the end; those of killed commands are removed first."""
     place = Path(tempfile.gettempdir())
     remove_abandoned(place, time.time())
-    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder, held(Path(folder)):
+    with tempfile.TemporaryDirectory(prefix=PREFIX, suffix=SUFFIX) as folder, held(Path(folder)):
         yield Path(folder)
 
 
@@ -61,8 +62,8 @@ def _remove_if_abandoned(folder: Path, now: float) -> None:
     is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
     if not is_ours or now - status.st_mtime < _YOUNG_SECONDS:
         return
-    if _RUN.fullmatch(folder.name) and not {entry.name for entry in folder.iterdir()} <= _COPIES:
-        return
+    if not {entry.name for entry in folder.iterdir()} <= _COPIES:
+        return  # what else is in it is not a command's
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

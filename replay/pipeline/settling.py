@@ -65,12 +65,12 @@ def settle_run(
         return rows, _tell_anew(folder, store)
 
 
-def tell_if_killed(folder: RunFolder) -> None:
+def tell_if_killed(folder: RunFolder, ledger: str | None = None) -> None:
     """Tell a run that was killed to its end: what it had in flight joins its failed files.
 
-    Raises BusyError while it lives.
+    `ledger`: the one that was typed. Raises BusyError while it lives.
     """
-    with ledger_opened(folder) as store:
+    with ledger_opened(folder, given=ledger) as store:
         refuse_live(store, folder.run)
         summary = read_summary(folder)
         if summary is not None and summary["state"] == "running" and run_id(store, folder.run) is not None:

@@ -147,10 +147,15 @@ class PrivateFile:
         self.close()
 
     def write(self, content: bytes) -> None:
-        """Add all of the content."""
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        """Add all of the content, or nothing: what did not fit whole is taken back."""
+        end, rest = os.fstat(self._descriptor).st_size, memoryview(content)
+        try:
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:
+            os.ftruncate(self._descriptor, end)
+            os.lseek(self._descriptor, end, os.SEEK_SET)
+            raise
 
     def sync(self) -> None:
         """Wait until it is on the disk."""

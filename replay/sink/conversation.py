@@ -206,8 +206,8 @@ class Conversation(ResponseHandler):
             self._start = (self._start + piece).lstrip(b"\r\n")[:_STATUS_BYTES]
         if self._head_bytes > HEAD_BYTES_MAX:
             self._refuse("the head is too long")
-            return
-        _take_in(self, piece)
+        else:
+            _take_in(self, piece)
         if self._exception is not None and (found := _STATUS_LINE.match(self._start)):
             self.status_alone = int(found[1])
 

@@ -41,6 +41,8 @@ def _hear_no_lost_handshake(loop: asyncio.AbstractEventLoop) -> None:
     closed. All else goes where it went before.
     """
     before = loop.get_exception_handler()
+    if getattr(before, "hears_no_lost_handshake", False):
+        return
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         if "future" in context and "task" not in context and isinstance(context.get("exception"), OSError):
@@ -50,6 +52,7 @@ def _hear_no_lost_handshake(loop: asyncio.AbstractEventLoop) -> None:
         else:
             before(loop, context)
 
+    handle.hears_no_lost_handshake = True  # type: ignore[attr-defined]
     loop.set_exception_handler(handle)
 
 

@@ -11,7 +11,8 @@ import os
 import secrets
 import struct
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from errno import ETIMEDOUT
 from math import inf
 from typing import TYPE_CHECKING, Final, Self
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
+
+JOIN_SECONDS: Final = 5.0  # for which a run waits while others join or leave
+_PAUSE_SECONDS: Final = 0.01
 
 
 class State:
@@ -135,14 +139,18 @@ class SharedPace:
         self._place = place
         self._own = 0.0 if rate is None else 1.0 / rate
         self._member = place.with_name(f"{place.name}-{secrets.token_hex(8)}")
-        with _alone(place.parent):
+        with _alone(place), ExitStack() as opened:
             others = self._others()
             self.file = os.open(place, os.O_RDWR | os.O_CREAT, 0o600)
+            opened.callback(os.close, self.file)
             self.state = SharedState(self.file) if others else SharedState.make(self.file)
             self._lock = os.open(self._member, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            opened.callback(self._member.unlink)
+            opened.callback(os.close, self._lock)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.pwrite(self._lock, _NUMBER.pack(self._own), 0)
             self._keep_lowest([*others, self._own])
+            opened.pop_all()  # until the run leaves
 
     def __enter__(self) -> Self:
         return self
@@ -150,19 +158,24 @@ class SharedPace:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave; the others continue at the lowest rate of theirs."""
-        with _alone(self._place.parent):
-            self._member.unlink(missing_ok=True)
+        """Leave; the others continue at the lowest rate of theirs.
+
+        The lock that it lets go of says so already: a folder that is gone or closed does not keep it.
+        """
+        try:
+            with suppress(OSError), _alone(self._place):
+                self._member.unlink(missing_ok=True)
+                if others := self._others():
+                    self._keep_lowest(others)
+                else:
+                    self._place.unlink(missing_ok=True)
+        finally:
             os.close(self._lock)
-            if others := self._others():
-                self._keep_lowest(others)
-            else:
-                self._place.unlink(missing_ok=True)
-        os.close(self.file)
+            os.close(self.file)
 
     def look(self) -> None:
         """See which runs are still there, and keep the lowest of their rates."""
-        with _alone(self._place.parent):
+        with _alone(self._place):
             self._keep_lowest([*self._others(), self._own])
 
     def _others(self) -> list[float]:
@@ -181,24 +194,38 @@ class SharedPace:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """No other run joins or leaves in this folder meanwhile."""
-    lock = os.open(folder, os.O_RDONLY)
+def _alone(place: Path) -> Iterator[None]:
+    """No other run joins or leaves meanwhile. Raises TimeoutError where one takes too long."""
+    lock = os.open(place.with_name(f"{place.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _lock_soon(lock)
         yield
     finally:
         os.close(lock)
 
 
+def _lock_soon(lock: int) -> None:
+    """Take a lock that others hold for an instant; the event loop waits meanwhile, so not for long."""
+    give_up = time.monotonic() + JOIN_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > give_up:
+                raise TimeoutError(ETIMEDOUT, "another run holds the lock of the shared rate") from None
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            return
+
+
 def _interval_of(path: Path) -> float | None:
     """What a run's file says; None, and the file is removed, where its run is gone."""
-    file = os.open(path, os.O_RDONLY)
+    file = os.open(path, os.O_RDWR)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        interval: float = _NUMBER.unpack(os.pread(file, _NUMBER.size, 0))[0]
-        return interval
+        raw = os.pread(file, _NUMBER.size, 0)
+        return float(_NUMBER.unpack(raw)[0]) if len(raw) == _NUMBER.size else 0.0
     else:
         path.unlink()
         return None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 BURST_SECONDS: Final = 0.01
+LOOK_SECONDS: Final = 0.5  # another run that leaves may bring the next slot forward
 NAP_SECONDS: Final = 0.001  # the shortest sleep: an event loop knows no shorter one, it would spin
 
 
@@ -52,7 +53,7 @@ class Throttle:
         self._line: deque[asyncio.Future[None]] = deque()  # those that leave as soon as it is their turn
         self._bare: deque[asyncio.Future[None]] = deque()  # those that have to get ready first
         self._opening: deque[asyncio.Future[None]] = deque()  # those that open a connection for it
-        self._next_connect = -inf
+        self._connected = -inf  # when the latest connection was opened, or might have been
         with self._state as moments:
             moments.next = max(moments.next, clock())
         self._reason = "a wait for all"
@@ -84,7 +85,7 @@ class Throttle:
     async def connects(self) -> None:
         """Wait until one more connection may be opened: no more are in a second than may be used in one."""
         if self._opening or not self._connect():
-            await self._lead(self._opening, self._connect, lambda: max(self._next_connect, self._opens()))
+            await self._lead(self._opening, self._connect, lambda: max(self._connect_opens(), self._opens()))
 
     def take(self) -> bool:
         """Take one's turn if nobody has to wait for theirs now."""
@@ -121,7 +122,7 @@ class Throttle:
             if line[0] is not place:
                 await place
             while not goes():
-                await self.sleep(max(opens() - self.clock(), NAP_SECONDS))
+                await self.sleep(min(max(opens() - self.clock(), NAP_SECONDS), LOOK_SECONDS))
         finally:
             is_first = line[0] is place
             line.remove(place)
@@ -163,18 +164,22 @@ class Throttle:
 
     def _connect(self) -> bool:
         """Open a connection, if one may be opened now."""
-        now = self.clock()
-        if now < max(self._next_connect, self._state.paused_until):
+        now, opens = self.clock(), self._connect_opens()
+        if now < max(opens, self._state.paused_until):
             return False
-        self._next_connect = max(self._next_connect, now - BURST_SECONDS) + self._interval()
+        self._connected = max(opens, now - BURST_SECONDS)
         return True
+
+    def _connect_opens(self) -> float:
+        return self._connected + self._interval()
 
     def pause(self, seconds: float, reason: str) -> None:
         """Let nobody start for so long, those included who wait for their turn already."""
         until = self.clock() + seconds
         with self._state as moments:
-            if until > moments.next:
-                moments.next = moments.paused_until = until
+            moments.next = max(moments.next, until)
+            if until > moments.paused_until:
+                moments.paused_until = until
                 self._reason = reason
 
     def lower(self, began: float, wait: float = 0.0) -> None:

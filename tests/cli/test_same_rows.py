@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from cli.desk import HEADER, MAP, Server, reply
 from cli.test_sent_before import grow, memos, resend, skipped
+from sink.origin import Reply
 
 
 def message(ended):
@@ -233,3 +234,43 @@ def test_a_run_over_parquet_that_an_older_version_began_goes_on_and_is_sent_agai
         assert resend(desk, later, "last").rows["delivered"] == 1
         assert desk.send(later, source="rows.parquet").rows["skipped"] == 30
     assert len(memos(later)) == 21
+
+
+def lines(first, last, changed=()):
+    return [f"buy,user{n},{n},{'other' if n in changed else 'row'} {n}" for n in range(first, last + 1)]
+
+
+def test_a_file_of_which_nothing_arrived_does_not_hide_the_delivered_one_that_it_is_like(desk):
+    with Server(reply(lambda body: 400)) as server:
+        desk.csv(*lines(1, 30), name="refused.csv")
+        assert desk.send(server, source="refused.csv").rows["rejected"] == 30
+        server.origin.answers = (Reply(),)
+        desk.csv(*lines(1, 30, {25}), name="fixed.csv")
+        assert desk.send(server, source="fixed.csv").rows["delivered"] == 30
+        desk.csv(*lines(1, 10), name="cut.csv")
+        assert desk.send(server, source="cut.csv").rows["skipped"] == 10
+        ended = desk.send(server, source="refused.csv")
+        assert ended.code == 2
+        assert "rows of a file that begins like this one were delivered" in message(ended)
+        assert len(memos(server)) == 30
+
+
+def test_a_cut_that_is_read_with_other_options_is_refused_like_the_whole(desk):
+    with Server() as server:
+        desk.csv(*lines(1, 30))
+        desk.send(server, "--limit", "5")
+        desk.csv(*lines(1, 10), name="cut.csv")
+        desk.send(server, source="cut.csv")
+        ended = desk.send(server, "--columns", "event,user,amount,memo", source="cut.csv")
+        assert (ended.code, len(memos(server))) == (2, 10)
+
+
+def test_the_reading_of_a_cut_is_not_held_against_the_whole_file(desk):
+    with Server() as server:
+        desk.csv(*lines(1, 9), "", *lines(10, 30))
+        desk.send(server, "--limit", "5")
+        desk.csv(*lines(1, 30), name="close.csv")
+        desk.send(server, "--limit", "5", source="close.csv")
+        desk.csv(*lines(1, 9), "", *lines(10, 30))
+        assert desk.send(server).code == 0
+        assert len(set(memos(server))) == len(memos(server)) == 30

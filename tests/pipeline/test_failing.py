@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+import os
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cli.desk import Desk, Server, reply
 
-from replay.report import FailedFile
+from replay.report import FailedFile, PrivateFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +77,26 @@ def test_rows_whose_source_is_gone_at_the_end_are_all_in_the_file(desk: Desk) ->
     with Server(reply(answer)) as server:
         desk.send(server, "--concurrency", "1")
     assert len(desk.failed().read_text().splitlines()) == 1 + 39
+
+
+def test_rows_that_did_not_fit_on_the_disk_are_written_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that breaks off leaves nothing behind, and what was written before it is not repeated."""
+    path, room = desk.folder / "file", iter([4, OSError(28, "No space left on device")])
+    real = os.write
+
+    def write(descriptor: int, data: memoryview) -> int:
+        held = next(room, None)
+        if isinstance(held, OSError):
+            raise held
+        return real(descriptor, data[:held] if held else data)
+
+    file = PrivateFile(path)
+    file.write(b"whole\n")
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(OSError, match="No space left"):
+        file.write(b"torn by a full disk\n")
+    file.write(b"next\n")
+    file.close()
+    assert path.read_bytes() == b"whole\nnext\n"

@@ -30,7 +30,7 @@ with held(folder):
 """
 
 
-@pytest.mark.parametrize("name", [RUN, f"{PREFIX}abc_123"])
+@pytest.mark.parametrize("name", [RUN, f"{PREFIX}abc_1234.tmp"])
 def test_what_a_killed_download_left_is_removed_once_it_is_dead(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     folder.mkdir()
@@ -46,7 +46,15 @@ def test_what_a_killed_download_left_is_removed_once_it_is_dead(name: str, tmp_p
 
 
 @pytest.mark.parametrize(
-    "name", [f"{RUN}/run.toml", f"{RUN}/failed/a.csv", "mine/fetched/a.csv", "fetched/a.csv"]
+    "name",
+    [
+        f"{RUN}/run.toml",
+        f"{RUN}/failed/a.csv",
+        "mine/fetched/a.csv",
+        "fetched/a.csv",
+        f"{PREFIX}main/fetched/a.csv",
+        f"{PREFIX}abc_1234.tmp/mine.csv",
+    ],
 )
 def test_what_is_no_copy_of_a_source_stays(name: str, tmp_path: Path) -> None:
     (tmp_path / name).parent.mkdir(parents=True)
@@ -72,7 +80,7 @@ def test_the_next_command_removes_what_is_left_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    left = tmp_path / f"{PREFIX}left"
+    left = tmp_path / f"{PREFIX}leftover.tmp"
     left.mkdir()
     os.utime(left, (1, 1))
     with scratch() as folder:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -157,8 +159,8 @@ def test_a_run_that_ended_or_was_killed_counts_no_more(tmp_path: Path, killed: b
         pace.look()
         assert throttle.rate_now == 50.0
         assert pace.state.next <= time.monotonic() + 1 / 50
-        assert len(list(tmp_path.iterdir())) == 2
-    assert list(tmp_path.iterdir()) == []
+        assert len(list(tmp_path.iterdir())) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["pace.lock"]
 
 
 def test_what_a_killed_run_left_does_not_hold_the_next(tmp_path: Path) -> None:
@@ -175,3 +177,46 @@ def test_a_pause_that_one_run_was_asked_for_holds_for_all_to_the_target(tmp_path
     with SharedPace(tmp_path / "pace", 50.0) as one, SharedPace(tmp_path / "pace", 20.0) as other:
         Throttle(50.0, time.monotonic, state=one.state).pause(60.0, "Retry-After")
         assert not Throttle(20.0, time.monotonic, state=other.state).take()
+
+
+def test_a_run_does_not_sleep_on_for_the_slot_of_a_slower_one_that_left(tmp_path: Path) -> None:
+    async def story() -> float:
+        with SharedPace(tmp_path / "pace", 100.0) as fast:
+            throttle = Throttle(100.0, time.monotonic, state=fast.state)
+            with SharedPace(tmp_path / "pace", 1 / 3600) as slow:
+                assert Throttle(1 / 3600, time.monotonic, state=slow.state).take()
+                waiting = asyncio.ensure_future(throttle.turn())
+                await asyncio.sleep(0)
+                assert not waiting.done()
+            fast.look()
+            await asyncio.wait_for(waiting, 60)
+            await asyncio.wait_for(throttle.connects(), 60)
+            return throttle.clock()
+
+    assert asyncio.run(story())
+
+
+def test_a_pause_outlasts_a_slower_run_that_leaves(tmp_path: Path) -> None:
+    with SharedPace(tmp_path / "pace", 100.0) as fast:
+        throttle = Throttle(100.0, time.monotonic, state=fast.state)
+        with SharedPace(tmp_path / "pace", 1 / 3600) as slow:
+            assert Throttle(1 / 3600, time.monotonic, state=slow.state).take()
+            throttle.pause(100.0, "Retry-After")
+        fast.look()
+        assert fast.state.next >= time.monotonic() + 90
+        assert throttle.waiting_for is not None
+
+
+def test_a_run_ends_as_usual_where_its_folder_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    with SharedPace(folder / "pace", 100.0):
+        folder.rename(tmp_path / "moved")
+
+
+def test_a_lock_on_the_folder_itself_keeps_no_run_waiting(tmp_path: Path) -> None:
+    held = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with SharedPace(tmp_path / "pace", 100.0) as pace:
+        pace.look()
+    os.close(held)
