@@ -70,7 +70,7 @@ FAULTS: Final[dict[str, Fault]] = {
     "drip": Fault(answer(200), "unknown", interval=DRIP_SECONDS),
     "garbage": Fault(b"ICY 200 banana\r\n\r\n", "unknown", "close"),
     "half-status": Fault(b"HTTP/1.1 20", "unknown", "close"),
-    "huge-header": Fault(answer(200, "X-Big: " + "x" * 70_000), "unknown", "close"),
+    "huge-header": Fault(answer(200, "X-Big: " + "x" * 70_000), "accepted", "close"),
     "429-now": Fault(answer(429, "Retry-After: 0"), "busy"),
     "429-later": Fault(answer(429, "Retry-After: 1"), "busy", wait=1.0),
     "429-date": Fault(answer(429, "Retry-After: {soon}"), "busy"),
