@@ -206,3 +206,29 @@ def test_an_edited_failed_file_is_what_a_resend_of_its_run_sends(desk):
     with Server() as server:
         assert resend(desk, server, run).code == 0
     assert memos(server) == ["fixed 3"]
+
+
+def test_the_file_itself_is_not_sent_with_its_old_values_either(desk):
+    path = fix(one_ambiguous(desk))
+    settled(desk, desk.runs[-1].name)
+    with Server() as server:
+        assert "rows.csv.edited" in usage_error(resend(desk, server, path))
+        assert server.events == []
+
+
+def test_an_edited_file_of_which_rows_were_left_out_still_has_to_be_sent(desk):
+    path = fix(one_ambiguous(desk), "row ", "fixed ")
+    run = desk.runs[-1].name
+    settled(desk, run)
+    aside = path.with_name("rows.csv.edited")
+    with Server() as server:
+        assert resend(desk, server, aside, "--only", "rejected,ambiguous", "--limit", "1").code == 0
+        assert "rows.csv.edited" in usage_error(resend(desk, server, run))
+
+
+@pytest.mark.parametrize("record", ["[[[", "x = 1\n"])
+def test_a_folder_of_something_else_beside_the_runs_is_no_fault_of_theirs(desk, record):
+    fix(one_ambiguous(desk))
+    (desk.folder / "replay-runs" / "junk").mkdir()
+    (desk.folder / "replay-runs" / "junk" / "run.toml").write_text(record)
+    assert desk.type("settle", desk.runs[0].name, "--as", "undelivered").code == 3

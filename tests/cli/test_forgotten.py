@@ -187,3 +187,21 @@ def test_a_ledger_by_two_paths_is_one(desk, server):
     link.symlink_to(desk.folder / "real" / "ledger.sqlite")
     with open_ledger(link) as one, open_ledger(desk.folder / "real" / "ledger.sqlite") as other:
         assert one.path == other.path
+
+
+def test_a_resend_from_another_runs_folder_compares_the_runs_there(desk):
+    desk.numbered(3)
+    other = desk.folder / "other"
+    with Server(reply(lambda body: 400 if body["event"]["value"] == 2 else 200)) as server:
+        assert desk.send(server, "--runs", "other").code == 3
+        run = next(other.glob("*/run.toml")).parent
+        backup = {path: path.read_bytes() for path in other.glob("ledger.sqlite*")}
+        server.origin.answers = ACCEPT
+        assert desk.type("resend", run, "--runs", "other", *COMMON).code == 0
+        for path in other.glob("ledger.sqlite*"):
+            path.unlink()
+        for path, content in backup.items():
+            path.write_bytes(content)
+            path.chmod(0o600)
+        assert desk.type("resend", run, *COMMON).code == 2
+        assert len(server.bodies) == 3
