@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -66,8 +67,22 @@ def tell_of_dead(run_or_file: str, runs: Path, ledger: str | None = None) -> Non
     `ledger`: the one that was typed.
     """
     folder = found_run(run_or_file, runs) or _run_of_file(Path(run_or_file))
-    if folder is not None:
-        tell_if_killed(folder, ledger)
+    if folder is None:
+        return
+    file = Path(run_or_file)
+    before = _kept_aside(file)
+    tell_if_killed(folder, ledger)
+    for path in _kept_aside(file) - before:
+        values = typed_file(str(path), folder.run, shown(folder.path))
+        raise UsageError(
+            f"{file} was edited, and is kept as {path.name}: its run was killed, so the file is written again "
+            f"from the ledger. Send your values: replay resend {values}"
+        )
+
+
+def _kept_aside(file: Path) -> set[Path]:
+    """The copies of a file that were kept because a person edited it."""
+    return set(file.parent.glob(f"{glob.escape(file.name)}.edited*")) if file.parent.is_dir() else set()
 
 
 def run_to_resend(

@@ -356,3 +356,19 @@ def test_the_text_of_a_stop_says_how_to_go_on(desk):
     with Server(Mood(most=5)) as server:
         told = desk.type("send", "rows.csv", "--map", "map.toml", "--url", server.url, "--yes")
     assert f"replay resume {desk.runs[-1].name}" in told.out
+
+
+def test_a_failed_file_of_a_killed_run_that_a_person_edited_is_not_sent_with_its_old_values(desk):
+    desk.csv("buy,user1,none,m", *(f"buy,user{n},{n},row {n}" for n in range(2, 60)))
+    mood = Mood(slow=21)
+    with Server(mood) as server:
+        killed(desk, server)
+        mood.slow = 10**9
+        sent = len(server.bodies)
+        file = desk.failed("rows.csv.part")
+        file.write_text(file.read_text().replace("none", "7"))
+        common = ("--url", server.url, "--yes", "--json", "--rate", "none")
+        ended = desk.type("resend", file, *common)
+        assert ended.code == 2, ended
+        assert ".edited" in ended.json["error"]["message"]
+        assert len(server.bodies) == sent
