@@ -75,8 +75,8 @@ def tell_of_dead(run_or_file: str, runs: Path, ledger: str | None = None) -> Non
     for path in _kept_aside(file) - before:
         values = typed_file(str(path), folder.run, shown(folder.path))
         raise UsageError(
-            f"{file} was edited, and is kept as {path.name}: its run was killed, so the file is written again "
-            f"from the ledger. Send your values: replay resend {values}"
+            f"{file} was edited, and is kept as {path.name}: its run was killed, and it is written again"
+            f" from the ledger. Send your values: replay resend {values}"
         )
 
 
