@@ -19,6 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from replay.ledger.asking import has_any_arrived
 from replay.ledger.heads import heads_like, remember_head, share_rows
 from replay.ledger.schema import OLD_FORMAT
 
@@ -160,13 +161,7 @@ def _resolve_by_rows(
 
 def has_arrived_at(store: Store, target: int | None, content: int) -> bool:
     """Whether any row of a content was delivered to a target, or is ambiguous there."""
-    if target is None:
-        return False
-    copies = "SELECT 1 FROM {table} JOIN copies ON copies.id = copy WHERE target = ? AND content = ?"
-    return bool(
-        store.one(f"{copies.format(table='spans')} LIMIT 1", target, content)
-        or store.one(f"{copies.format(table='words')} AND outcome = 'ambiguous' LIMIT 1", target, content)
-    )
+    return target is not None and has_any_arrived(store, target, [content])
 
 
 def cut_lengths(store: Store, content: int) -> set[int]:

@@ -79,10 +79,9 @@ def test_rows_whose_source_is_gone_at_the_end_are_all_in_the_file(desk: Desk) ->
     assert len(desk.failed().read_text().splitlines()) == 1 + 39
 
 
-def test_rows_that_did_not_fit_on_the_disk_are_written_once(
+def test_a_write_that_a_full_disk_breaks_off_leaves_nothing_behind(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A write that breaks off leaves nothing behind, and what was written before it is not repeated."""
     path, room = desk.folder / "file", iter([4, OSError(28, "No space left on device")])
     real = os.write
 
